@@ -1,0 +1,49 @@
+"""The config of a run: dataclasses that OmegaConf checks. Imports no torch, ray or vllm."""
+
+from agentdistill.config.actors import ActorConfig, AgentConfig, EngineConfig, SagConfig
+from agentdistill.config.grading import GradingConfig, JudgeConfig
+from agentdistill.config.load import differences, load, to_yaml
+from agentdistill.config.questions import QuestionsConfig, TaskConfig
+from agentdistill.config.retriever import EncoderConfig, IndexConfig, RetrieverConfig
+from agentdistill.config.run import RunConfig
+from agentdistill.config.sandbox import LimitsConfig, SandboxConfig
+from agentdistill.config.stages import (
+    ClusterConfig,
+    EvaluateConfig,
+    EvaluationCell,
+    ReportConfig,
+    RolloutConfig,
+    SelectConfig,
+    VoteConfig,
+)
+from agentdistill.config.train import CheckpointConfig, LoraConfig, TrainConfig
+
+__all__ = [
+    "ActorConfig",
+    "AgentConfig",
+    "CheckpointConfig",
+    "ClusterConfig",
+    "EncoderConfig",
+    "EngineConfig",
+    "EvaluateConfig",
+    "EvaluationCell",
+    "GradingConfig",
+    "IndexConfig",
+    "JudgeConfig",
+    "LimitsConfig",
+    "LoraConfig",
+    "QuestionsConfig",
+    "ReportConfig",
+    "RetrieverConfig",
+    "RolloutConfig",
+    "RunConfig",
+    "SagConfig",
+    "SandboxConfig",
+    "SelectConfig",
+    "TaskConfig",
+    "TrainConfig",
+    "VoteConfig",
+    "differences",
+    "load",
+    "to_yaml",
+]

@@ -1,0 +1,52 @@
+"""The config of one run: everything that a distillation needs, stage by stage."""
+
+from dataclasses import dataclass
+
+from agentdistill.config.actors import ActorConfig
+from agentdistill.config.grading import GradingConfig
+from agentdistill.config.questions import QuestionsConfig
+from agentdistill.config.retriever import RetrieverConfig
+from agentdistill.config.sandbox import SandboxConfig
+from agentdistill.config.settings import section, setting
+from agentdistill.config.stages import ClusterConfig, EvaluateConfig, ReportConfig, RolloutConfig, SelectConfig
+from agentdistill.config.train import TrainConfig
+
+
+@dataclass
+class RunConfig:
+    name: str = "run"
+    folder: str = "runs/${name}"  # a path or an fsspec URL that every node can reach
+    seed: int = setting(0, ge=0)
+    questions: QuestionsConfig = section(QuestionsConfig)
+    teacher: ActorConfig = section(ActorConfig)
+    sandbox: SandboxConfig = section(SandboxConfig)
+    retriever: RetrieverConfig = section(RetrieverConfig)
+    rollout: RolloutConfig = section(RolloutConfig)
+    grading: GradingConfig = section(GradingConfig)
+    select: SelectConfig = section(SelectConfig)
+    train: TrainConfig = section(TrainConfig)
+    evaluate: EvaluateConfig = section(EvaluateConfig)
+    report: ReportConfig = section(ReportConfig)
+    cluster: ClusterConfig = section(ClusterConfig)
+
+    def problems(self):
+        agents = {"teacher.agent": self.teacher.agent, "evaluate.agent": self.evaluate.agent}
+        agents |= {f"evaluate.cells[{i}].agent": cell.agent for i, cell in enumerate(self.evaluate.cells) if cell.agent}
+        if not self.retriever.enabled:
+            for key, agent in agents.items():
+                if agent.prompt in ("teacher", "student"):
+                    yield f"{key}.prompt", agent.prompt, f"{agent.prompt}_code: retriever.enabled is false"
+            if self.teacher.mode == "cot_rag":
+                yield "teacher.mode", self.teacher.mode, "cot or agent: retriever.enabled is false"
+            for index, cell in enumerate(self.evaluate.cells):
+                if cell.episode_mode == "cot_rag":
+                    yield f"evaluate.cells[{index}].mode", cell.episode_mode, "cot or agent: retriever.enabled is false"
+        elif (tool_s := self.sandbox.limits.tool_s) < self.retriever.deadline_s + 1:
+            # Else a slow retriever would be an error of the code that asked it, and the model's mistake.
+            least = self.retriever.deadline_s + 1
+            yield "sandbox.limits.tool_s", tool_s, f"at least {least:g}, a second above retriever.deadline_s"
+        for index, cell in enumerate(self.evaluate.cells):
+            prompt = (cell.agent or self.evaluate.agent).prompt
+            if cell.trained and cell.episode_mode == "agent" and prompt != self.select.prompt:
+                key = f"evaluate.cells[{index}].agent.prompt" if cell.agent else "evaluate.agent.prompt"
+                yield key, prompt, f"{self.select.prompt}, the prompt that select.prompt trains the student with"

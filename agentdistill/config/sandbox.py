@@ -1,0 +1,44 @@
+"""Settings of the sandbox and its service."""
+
+from dataclasses import dataclass, field
+
+from agentdistill.config.settings import section, setting
+
+
+@dataclass
+class LimitsConfig:
+    """Per run of one piece of code; see `agentdistill.sandbox.Limits`."""
+
+    wall_s: float = setting(10.0, gt=0)
+    cpu_s: float = setting(10.0, gt=0)
+    memory_mb: int = setting(1024, ge=64)
+    output_chars: int = setting(20_000, ge=100)
+    value_chars: int = setting(10_000, ge=100)
+    code_chars: int = setting(1_000_000, ge=1_000)  # of one program
+    file_mb: int = setting(64, ge=0)
+    files: int = setting(256, ge=0)
+    processes: int = setting(16, ge=1)
+    tool_s: float = setting(60.0, gt=0)  # deadline of one tool call, above that of the service behind it
+    tool_calls: int = setting(64, ge=0)  # of one program
+
+
+@dataclass
+class SandboxConfig:
+    limits: LimitsConfig = section(LimitsConfig)
+    lockdown: str = setting("required", choices=("required", "relaxed"))
+    namespaces: bool = True  # use user namespaces on top, where they are allowed
+    preload: list[str] = field(default_factory=lambda: ["numpy", "sympy", "pandas", "scipy"])
+    blocked_imports: list[str] = field(default_factory=list)
+    service: bool = True  # share one Ray Serve deployment; false opens a sandbox inside each rollout actor
+    replicas: int = setting(1, ge=1)
+    max_replicas: int = setting(1, ge=1)
+    cpus_per_replica: float = setting(1.0, ge=0)  # what Ray reserves
+    max_sessions: int = setting(256, ge=1)  # per replica; more are answered "busy"
+    max_running: int = setting(0, ge=0)  # programs at work at once per replica; 0: 8 for each of its processors
+    max_queued: int = setting(256, ge=1)  # programs that wait for their turn, per replica; more are answered "busy"
+    patience_s: float = setting(120.0, gt=0)  # how long a client asks a busy service again
+    idle_s: float = setting(600.0, gt=0)  # a session that nobody uses for so long is closed
+
+    def problems(self):
+        if self.max_replicas < self.replicas:
+            yield "max_replicas", self.max_replicas, f"at least replicas ({self.replicas})"

@@ -1,0 +1,70 @@
+"""A function from messages to text behind the same protocol as a model: for tests, and for the demo's expert."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
+from agentdistill.engines.base import EngineLoad
+from agentdistill.errors import ConfigError, EngineError
+from agentdistill.types import Completion, FinishReason, Message, Request, Role
+
+#: Writes the assistant's next turn, or the rest of it where the last message is the assistant's own beginning.
+#: `seed` is the request's, plus the index of the completion.
+Expert = Callable[[Sequence[Message], int], str | Awaitable[str]]
+
+EXPERTS = {"world": "agentdistill.tasks.world.expert:expert"}
+
+
+class ScriptedEngine:
+    """Calls an expert for each completion. Counts no tokens: a function has none."""
+
+    def __init__(self, expert: Expert, name: str = "scripted", delay_s: float = 0.0) -> None:
+        self.model, self.revision, self.dead = name, "", False
+        self._expert, self._delay_s = expert, delay_s
+
+    async def __call__(self, request: Request) -> list[Completion]:
+        """Raises EngineError where the expert raises."""
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
+        return [await self._complete(request, index) for index in range(request.sampling.n)]
+
+    async def _complete(self, request: Request, index: int) -> Completion:
+        seed = (request.sampling.seed or 0) + index
+        messages = request.messages
+        if request.prefix:
+            messages = (*messages, Message(Role.ASSISTANT, request.prefix))
+        try:
+            written = self._expert(messages, seed)
+            text = await written if inspect.isawaitable(written) else written
+        except Exception as error:
+            raise EngineError(f"the expert {self.model} raised {type(error).__name__}: {error}") from error
+        if not isinstance(text, str):
+            raise EngineError(f"the expert {self.model} wrote a {type(text).__name__}, expected text")
+        return Completion(text, FinishReason.STOP)
+
+    def load(self) -> EngineLoad:
+        return EngineLoad()
+
+    async def close(self) -> None:
+        return None
+
+
+def load_expert(name: str) -> Expert:
+    """Return the expert of that name, or the function at `package.module:function`. Raises ConfigError."""
+    target = EXPERTS.get(name, name)
+    module, separator, attribute = target.partition(":")
+    if not separator:
+        known = ", ".join(sorted(EXPERTS))
+        raise ConfigError(f"expert {name!r}: expected one of {known}, or package.module:function")
+    try:
+        expert = getattr(importlib.import_module(module), attribute)
+    # An empty or a relative module name is a ValueError and a TypeError.
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise ConfigError(f"expert {name!r}: cannot be imported: {error}") from error
+    if not callable(expert):
+        raise ConfigError(f"expert {name!r}: is a {type(expert).__name__}, expected a function")
+    return cast(Expert, expert)

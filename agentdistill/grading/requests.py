@@ -1,0 +1,43 @@
+"""What a grader is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentdistill.errors import DataError
+from agentdistill.types import Kind, Question, Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class GradeRequest:
+    """One answer to grade. `prediction` None is an episode without an answer, and wrong."""
+
+    kind: Kind
+    gold: tuple[str, ...]  # accepted answers, at least one
+    prediction: str | None
+    question: str = ""  # only a judge reads it
+
+    @classmethod
+    def of(cls, trajectory: Trajectory) -> GradeRequest:
+        return cls(trajectory.kind, tuple(trajectory.gold_answers), trajectory.answer, trajectory.question)
+
+    @classmethod
+    def for_question(cls, question: Question, prediction: str | None) -> GradeRequest:
+        return cls(question.kind, tuple(question.answers), prediction, question.text)
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether a judge decides it, where there is one: factual and not empty."""
+        return self.kind is Kind.FACTUAL and bool((self.prediction or "").strip())
+
+    def check(self) -> None:
+        """Raise DataError where gold answers are missing or are no text."""
+        about = f"question {self.question[:80]!r}" if self.question else "a grade request"
+        if isinstance(self.gold, str) or not all(isinstance(answer, str) for answer in self.gold):
+            raise DataError(f"{about}: the gold answers are {self.gold!r}, expected a tuple of texts")
+        if not any(answer.strip() for answer in self.gold):
+            raise DataError(f"{about}: there is no gold answer, expected at least one")
+        if self.prediction is not None and not isinstance(self.prediction, str):
+            raise DataError(
+                f"{about}: the prediction is a {type(self.prediction).__name__}, expected a text or None for no answer"
+            )

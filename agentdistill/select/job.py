@@ -1,0 +1,105 @@
+"""Trajectories -> training set: apply the rules, keep a count for each reason, write what is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import pyarrow as pa
+
+from agentdistill import storage
+from agentdistill.agent import load_prompt
+from agentdistill.config import SelectConfig
+from agentdistill.errors import DataError
+from agentdistill.schema import TRAINING_EXAMPLES, TRAJECTORIES, examples_to_table, trajectory_from_row
+from agentdistill.select.questions import Survivor, choose, survivor
+from agentdistill.select.rules import make_rules
+from agentdistill.select.trim import without_repeats
+from agentdistill.types import Message, Role, TrainingExample, Trajectory
+
+_EXAMPLES_PER_GROUP = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SelectSummary:
+    """The funnel: total = kept + all dropped."""
+
+    path: str
+    total: int
+    kept: int
+    dropped: dict[str, int]  # reason -> count
+
+
+def select(trajectories: str, training_set: str, funnel_path: str, config: SelectConfig) -> SelectSummary:
+    """Read the folder `trajectories`, write one Parquet file into the folder `training_set` and the funnel as JSON.
+
+    The folder is read twice: once to decide, with a few hundred bytes remembered of each trajectory, and once to write
+    those that are kept. Raises DataError where nothing is kept: training could not start, and the reasons say why.
+    """
+    survivors, dropped = _apply_rules(trajectories, config)
+    total = len(survivors) + dropped.total()
+    refused = choose(survivors, config)
+    dropped.update(refused.values())
+    kept = [item.position for item in survivors if item.position not in refused]
+    reasons = dict(dropped.most_common())
+    storage.write_json(funnel_path, {"total": total, "kept": len(kept), "dropped": reasons})
+    if not kept:
+        why = ", ".join(f"{reason}: {count}" for reason, count in reasons.items()) or "there are none"
+        raise DataError(f"{trajectories}: no trajectory of {total} is fit for training ({why})")
+    path = storage.join(training_set, "examples.parquet")
+    storage.write_tables(path, TRAINING_EXAMPLES, _examples(trajectories, set(kept), config))
+    return SelectSummary(path, total, len(kept), reasons)
+
+
+def _apply_rules(folder: str, config: SelectConfig) -> tuple[list[Survivor], Counter[str]]:
+    """What passed every rule that looks at one trajectory alone, and how many each reason dropped."""
+    rules = make_rules(config)
+    survivors: list[Survivor] = []
+    dropped: Counter[str] = Counter()
+    for position, trajectory in _read(folder, config):
+        reason = next((reason for rule in rules if (reason := rule(trajectory)) is not None), None)
+        if reason is not None:
+            dropped[reason] += 1
+        else:
+            survivors.append(survivor(position, trajectory, config))
+    return survivors, dropped
+
+
+def _read(folder: str, config: SelectConfig) -> Iterator[tuple[int, Trajectory]]:
+    """Every trajectory with its position, in the same order each time."""
+    for position, row in enumerate(storage.iterate_rows(folder, TRAJECTORIES)):
+        trajectory = trajectory_from_row(row)
+        yield position, without_repeats(trajectory) if config.trim_repeated else trajectory
+
+
+def _examples(folder: str, kept: set[int], config: SelectConfig) -> Iterator[pa.Table]:
+    """The examples of the trajectories at those positions, in tables of a bounded size."""
+    examples = (
+        to_example(trajectory, config.prompt) for position, trajectory in _read(folder, config) if position in kept
+    )
+    while group := list(islice(examples, _EXAMPLES_PER_GROUP)):
+        yield examples_to_table(group)
+
+
+def to_example(trajectory: Trajectory, prompt: str = "student") -> TrainingExample:
+    """The conversation as the student sees it: its own short system prompt in place of the teacher's long one.
+
+    A chain of thought has one prompt for all, that of its mode.
+    """
+    system = Message(Role.SYSTEM, load_prompt(prompt if trajectory.mode == "agent" else trajectory.mode).system)
+    messages = [message for message in trajectory.messages if message.role is not Role.SYSTEM]
+    if messages and messages[-1].role is Role.USER:
+        # An observation that nothing follows teaches nothing.
+        messages = messages[:-1]
+    return TrainingExample(
+        example_id=f"{trajectory.run_id}/{trajectory.question_id}/{trajectory.sample_index}",
+        run_id=trajectory.run_id,
+        question_id=trajectory.question_id,
+        sample_index=trajectory.sample_index,
+        task=trajectory.task,
+        messages=(system, *messages),
+        failed_steps=tuple(step.error is not None for step in trajectory.steps),
+        prefix_chars=len(trajectory.first_thought_prefix),
+    )

@@ -1,0 +1,180 @@
+"""Training as one call: check and render the examples, train (under Ray Train or here), save the student.
+
+The same call goes on where an earlier one stopped, and does nothing where the student of the same inputs is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agentdistill import models, storage
+from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
+from agentdistill.errors import ConfigError, RunFolderError
+from agentdistill.train import output
+from agentdistill.train.metrics import StepMetrics, read_metrics
+from agentdistill.train.render import Renderer, RenderOptions
+from agentdistill.train.sequences import RenderCounts, read_examples, render_all, write_sequences
+from agentdistill.train.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
+
+OnProgress = Callable[[StepMetrics], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSummary:
+    """What a training run came to."""
+
+    student: str  # the folder of the adapter or the full weights
+    is_adapter: bool
+    base_model: str  # folder or hub id
+    steps: int
+    epochs: float
+    loss: float | None  # of the last step, nats per trained token
+    held_out_loss: float | None
+    best_held_out_loss: float | None
+    trained_tokens: int
+    tokens: int
+    seconds: float  # in the loop, over all attempts
+    counts: RenderCounts
+    resumed_from_step: int = 0  # of this call; 0: from the start
+    reused: bool = False  # the student was there already and nothing was done
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJob:
+    """Everything that a worker needs, picklable."""
+
+    config: TrainConfig
+    model: str  # folder or hub id
+    folder: str  # of the run
+    sequences: str  # Parquet
+    fingerprint: str
+    counts: RenderCounts
+
+
+def train(
+    config: TrainConfig, examples_path: str, folder: str, *, on_progress: OnProgress | None = None
+) -> TrainSummary:
+    """Train a student on the training set at `examples_path`; results go under `folder`.
+
+    Returns the summary; `summary.student` is the folder that vLLM and transformers load. `on_progress` is called in
+    this process for each logged step. Raises UserError for settings or data that cannot be used, TrainingError where
+    training cannot go on, CheckpointError where a checkpoint or the student cannot be written.
+    """
+    if "://" in folder:
+        raise ConfigError(f"folder = {folder}: training writes to a path that every node shares, expected no URL")
+    if config.launcher == "ray" and "TORCHELASTIC_RUN_ID" in os.environ:
+        raise ConfigError("train.launcher = ray under torchrun, which has started the workers itself; expected local")
+    run = Path(folder)
+    target = output.output_folder(run, config.lora.enabled)
+    model = models.resolve(config.model)
+    fingerprint = _fingerprint(config, model, examples_path)
+    finished = _finished(target, fingerprint)
+    if finished is not None:
+        return finished
+    job = prepare(config, model, examples_path, run, fingerprint)
+    _claim(run, fingerprint)
+    if config.launcher == "local":
+        from agentdistill.train.worker import train_here
+
+        train_here(job, on_progress)
+    else:
+        from agentdistill.train.ray_train import fit
+
+        with _follow(run / "metrics.jsonl", on_progress):
+            fit(job)
+    summary = _finished(target, fingerprint)
+    if summary is None:
+        raise RunFolderError(f"{target}: training ended without a student there; is {folder} shared by all nodes?")
+    resumed = int((output.read_record(target) or {}).get("resumed_from_step", 0))
+    return TrainSummary(**{**_fields(summary), "reused": False, "resumed_from_step": resumed})
+
+
+def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fingerprint: str) -> WorkerJob:
+    """Check the model, render every example, and write the sequences. Raises UserError."""
+    tokenizer = load_tokenizer(model, config.revision)
+    check_vocabulary(model, tokenizer, load_model_config(model, config.revision))
+    renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), RenderOptions.from_config(config))
+    table, counts = render_all(read_examples(examples_path), renderer, config)
+    sequences = run / "sequences" / f"{fingerprint[:16]}.parquet"
+    write_sequences(str(sequences), table)
+    return WorkerJob(config, model, str(run), str(sequences), fingerprint, counts)
+
+
+def _fingerprint(config: TrainConfig, model: str, examples_path: str) -> str:
+    """A hash of what decides the result: settings, model, training set."""
+    settings = {name: value for name, value in asdict(config).items() if name not in RUNTIME_SETTINGS}
+    digest = hashlib.sha256(json.dumps([settings, model], sort_keys=True).encode())
+    paths = [examples_path] if examples_path.endswith(".parquet") else storage.parquet_files(examples_path)
+    for path in paths:
+        if storage.exists(path):
+            digest.update(storage.read_bytes(path))
+    return digest.hexdigest()
+
+
+def _claim(run: Path, fingerprint: str) -> None:
+    """Refuse a folder whose checkpoints come from other inputs."""
+    from agentdistill.train.checkpoint import find_checkpoints, read_state
+
+    found = find_checkpoints(run / "checkpoints")
+    if found and read_state(found[-1]).fingerprint != fingerprint:
+        raise RunFolderError(
+            f"{run / 'checkpoints'}: its checkpoints come from another config, model or training set; use another "
+            "folder, or remove that one"
+        )
+
+
+def _finished(target: Path, fingerprint: str) -> TrainSummary | None:
+    """The summary of the student that is already there for these inputs."""
+    record = output.read_record(target)
+    if record is None or record.get("fingerprint") != fingerprint:
+        return None
+    summary = dict(record["summary"])
+    summary["counts"] = RenderCounts(**summary["counts"])
+    return TrainSummary(**{**summary, "student": str(target), "reused": True})
+
+
+def _fields(summary: TrainSummary) -> dict[str, Any]:
+    return {name: getattr(summary, name) for name in summary.__slots__}
+
+
+class _follow:
+    """Calls back for each new line of `metrics.jsonl` while another process writes it."""
+
+    def __init__(self, path: Path, on_progress: OnProgress | None, every_s: float = 0.5):
+        self._path, self._on_progress, self._every_s = path, on_progress, every_s
+        self._seen = self._last_step()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="train-progress", daemon=True)
+
+    def __enter__(self) -> _follow:
+        if self._on_progress is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._done.set()
+        if self._on_progress is not None:
+            self._thread.join()
+            self._poll()
+
+    def _last_step(self) -> int:
+        steps = read_metrics(self._path)
+        return steps[-1].step if steps else 0
+
+    def _run(self) -> None:
+        while not self._done.wait(self._every_s):
+            self._poll()
+
+    def _poll(self) -> None:
+        assert self._on_progress is not None
+        for metrics in read_metrics(self._path):
+            if metrics.step > self._seen:
+                self._seen = metrics.step
+                self._on_progress(metrics)

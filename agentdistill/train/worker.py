@@ -1,0 +1,124 @@
+"""What each training process does, whoever started it: load, resume, train, save."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agentdistill.train.card import model_card
+from agentdistill.train.job import OnProgress, TrainSummary, WorkerJob
+from agentdistill.train.metrics import StepMetrics
+
+
+def train_here(job: WorkerJob, on_progress: OnProgress | None = None) -> None:
+    """Train in this process: alone, or as one of those that torchrun started."""
+    from agentdistill.train.world import current_world, leave
+
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    try:
+        run_worker(job, current_world(), on_progress)
+    finally:
+        if alone:
+            leave()
+
+
+def run_worker(
+    job: WorkerJob,
+    world: Any,
+    report: Callable[[StepMetrics], None] | None = None,
+    rows: Callable[[Any, int], Iterable[Any]] | None = None,
+) -> None:
+    """Train this rank's share and, on the first rank, save the student. `rows(plan, first_step)` streams the data."""
+    import torch
+
+    from agentdistill.train.loop import Loop, LoopFolders, whole_weights
+    from agentdistill.train.student import load_student
+
+    config, folder = job.config, Path(job.folder)
+    quiet_libraries()
+    if world.device.type == "cpu":
+        torch.set_num_threads(config.threads_per_worker or max(1, int(config.cpus_per_worker)))
+    torch.manual_seed(config.seed)
+    sequences, plan = load_plan(job)
+    student = load_student(config, job.model, world.device)
+    folders = LoopFolders(folder / "checkpoints", folder, folder.name)
+    loop = Loop(config, student, sequences, plan, world, folders, job.fingerprint, report)
+    resumed = loop.resume(_warn)
+    state = loop.run(rows(plan, resumed) if rows is not None else None)
+    weights = whole_weights(loop.engine, keep=world.is_first)
+    if world.is_first:
+        _save(job, student, weights, state, plan.steps_per_epoch, resumed)
+    world.barrier()
+
+
+def load_plan(job: WorkerJob) -> tuple[Any, Any]:
+    """The rendered sequences and the plan of steps: the same in every process."""
+    import io
+
+    import pyarrow.parquet as pq
+
+    from agentdistill import storage
+    from agentdistill.train.pack import make_plan
+    from agentdistill.train.sequences import SequenceSet
+
+    config = job.config
+    sequences = SequenceSet(pq.read_table(io.BytesIO(storage.read_bytes(job.sequences))))
+    plan = make_plan(
+        sequences.groups(sequences.training),
+        sequences.lengths,
+        batch_size=config.batch_size,
+        batch_rows=config.batch_rows,
+        epochs=config.epochs,
+        max_steps=config.max_steps,
+        capacity=config.pack_length or config.max_length,
+        packing=config.packing,
+        seed=config.seed,
+    )
+    return sequences, plan
+
+
+def _save(
+    job: WorkerJob, student: Any, weights: dict[str, Any], state: Any, steps_per_epoch: int, resumed: int
+) -> None:
+    from agentdistill.train.output import output_folder, save_student
+    from agentdistill.train.tokenizer import load_tokenizer
+
+    config = job.config
+    target = output_folder(Path(job.folder), config.lora.enabled)
+    summary = TrainSummary(
+        student=str(target),
+        is_adapter=config.lora.enabled,
+        base_model=job.model,
+        steps=state.step,
+        epochs=state.step / steps_per_epoch,
+        loss=state.last_loss,
+        held_out_loss=state.held_out_loss,
+        best_held_out_loss=state.best_held_out,
+        trained_tokens=state.trained_tokens,
+        tokens=state.tokens,
+        seconds=state.seconds,
+        counts=job.counts,
+    )
+    scores = {name: getattr(summary, name) for name in ("steps", "epochs", "loss", "held_out_loss", "trained_tokens")}
+    record = {"fingerprint": job.fingerprint, "resumed_from_step": resumed, "summary": _plain(summary)}
+    card = model_card(config, config.model, job.counts, scores)
+    save_student(student, weights, load_tokenizer(job.model, config.revision), target, record, card)
+
+
+def _plain(summary: TrainSummary) -> dict[str, Any]:
+    return asdict(summary)
+
+
+def quiet_libraries() -> None:
+    """No progress bars of theirs beside ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def _warn(message: str) -> None:
+    print(f"agentdistill: {message}", file=sys.stderr, flush=True)

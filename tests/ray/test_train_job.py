@@ -1,0 +1,150 @@
+"""The Ray Train job: the same curve as one process, kills survived, requests that cannot be met refused."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+from ray._raylet import GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, GCS_AUTOSCALER_STATE_NAMESPACE
+from ray.core.generated import autoscaler_pb2
+from ray.experimental import internal_kv
+from train_parts import tiny_config
+from train_runs import CHECKPOINTS, TESTS, curve, environment, slow_settings, worker_arguments
+
+from agentdistill.config.train import TrainConfig
+from agentdistill.errors import ConfigError, TrainingError
+from agentdistill.train.capacity import check_capacity
+from agentdistill.train.job import train
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    temporary = tempfile.mkdtemp(prefix="ad", dir="/tmp")
+    variables = {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"}
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        _temp_dir=temporary,
+        runtime_env={"env_vars": variables},
+    )
+    yield
+    ray.shutdown()
+
+
+def ray_config(**changes) -> TrainConfig:
+    settings = {"epochs": 2, "launcher": "ray", "workers": 2, "checkpoint": CHECKPOINTS}
+    return tiny_config(**{**settings, **changes})
+
+
+def test_two_workers_with_zero_2_have_the_loss_curve_of_one_process(training_set, loss_curve, tmp_path):
+    seen = []
+
+    summary = train(
+        ray_config(zero_stage=2), training_set, str(tmp_path), on_progress=lambda metrics: seen.append(metrics.step)
+    )
+
+    assert curve(tmp_path) == pytest.approx(loss_curve, abs=1e-5)
+    assert seen == list(range(1, 7))
+    assert Path(summary.student, "model.safetensors").exists()
+
+
+def is_worker(process: psutil.Process) -> bool:
+    return any("RayTrainWorker" in part for part in process.cmdline())
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    """Return once the run in `folder` has logged `step`, or after a minute."""
+    pause = threading.Event()
+    for _ in range(6_000):
+        if len(curve(folder)) >= step:
+            return
+        pause.wait(0.01)
+
+
+def kill_worker_after(folder: Path, step: int) -> threading.Thread:
+    """Kill -9 this cluster's training worker, once it has logged `step`."""
+
+    def run() -> None:
+        wait_for_step(folder, step)
+        workers = [p for p in psutil.Process().children(recursive=True) if is_worker(p)]
+        os.kill(workers[0].pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_worker_killed_in_mid_run_is_replaced_and_the_curve_is_the_same(training_set, slow_loss_curve, tmp_path):
+    killer = kill_worker_after(tmp_path, 3)
+
+    train(ray_config(workers=1, max_failures=2, stream=False, **slow_settings()), training_set, str(tmp_path))
+
+    killer.join()
+    assert curve(tmp_path) == pytest.approx(slow_loss_curve, abs=1e-5)
+
+
+def test_a_whole_job_that_is_killed_goes_on_with_the_same_command(training_set, slow_loss_curve, tmp_path):
+    """The driver, its Ray and its workers at once, as when a machine goes down."""
+    command = [
+        sys.executable,
+        *worker_arguments(training_set, tmp_path, launcher="ray", stream=False, **slow_settings()),
+    ]
+    clean = {name: value for name, value in environment().items() if not name.startswith("RAY_")}
+    with open(tmp_path / "log", "w") as log:
+        job = subprocess.Popen(command, env=clean, stdout=log, stderr=log, start_new_session=True)
+        wait_for_step(tmp_path, 3)
+        started = psutil.Process(job.pid).children(recursive=True)
+        # Workers have groups of their own, and would go on for a moment, perhaps to the end.
+        for process in [psutil.Process(job.pid), *started]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        job.wait()
+        gone, alive = psutil.wait_procs(started, timeout=60)
+    assert gone
+    assert not alive
+    assert not (tmp_path / "student").exists()
+
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=200)
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "deepspeed in the process that started it: False" in done.stdout
+    assert curve(tmp_path) == pytest.approx(slow_loss_curve, abs=1e-5)
+
+
+def test_more_workers_than_the_cluster_has_are_refused(training_set, tmp_path):
+    with pytest.raises(ConfigError, match=r"train.workers = 4 with 1 CPU each needs 4 CPU, the cluster has 2"):
+        train(ray_config(workers=4), training_set, str(tmp_path))
+
+
+def test_nodes_that_an_autoscaler_may_start_count():
+    """A cluster whose worker nodes are scaled to none is not one that has none."""
+    config = autoscaler_pb2.ClusterConfig()
+    config.node_group_configs.add(name="workers", max_count=3, resources={"CPU": 4, "GPU": 1})
+    place = {"key": GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, "namespace": GCS_AUTOSCALER_STATE_NAMESPACE}
+    internal_kv._internal_kv_put(value=config.SerializeToString(), **place)
+    try:
+        check_capacity(ray_config(workers=3, cpus_per_worker=4), gpus_per_worker=1)
+        with pytest.raises(ConfigError, match="needs 4 GPU, the cluster has 3"):
+            check_capacity(ray_config(workers=4), gpus_per_worker=1)
+        with pytest.raises(ConfigError, match="room for 3 at a time"):
+            check_capacity(ray_config(workers=4, cpus_per_worker=3), gpus_per_worker=0)
+    finally:
+        internal_kv._internal_kv_del(**place)
+
+
+def test_a_loss_that_is_no_number_reaches_the_caller_as_it_is(training_set, tmp_path):
+    config = ray_config(workers=1, stream=False, learning_rate=1e30, warmup_ratio=0.0, max_failures=0)
+
+    with pytest.raises(TrainingError, match=r"at learning rate 1e\+30, in the batch of examples example-"):
+        train(replace(config, schedule="constant"), training_set, str(tmp_path))

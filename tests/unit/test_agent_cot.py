@@ -1,0 +1,63 @@
+"""Answering in one turn, without code."""
+
+import pytest
+
+from agentdistill.agent import EpisodeSettings, extract_answer, run_cot
+from agentdistill.errors import RetrieverError
+from agentdistill.types import ActionError, Completion, FinishReason, Kind, Question, Request, StopReason
+
+QUESTION = Question("q1", "What is 6 times 7?", ("42",), Kind.MATH, "test")
+SETTINGS = EpisodeSettings(run_id="run", mode="cot")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"So it is \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        (r"First \boxed{1}, then \boxed{2}", "2"),
+        ("Reasoning.\nAnswer: 42", "42"),
+        ("Reasoning.\n**Final answer:** 42.", "42"),
+        ("The answer is: Paris", "Paris"),
+        ("No idea", None),
+        (r"\boxed{never closed", None),
+    ],
+)
+def test_the_answer_is_taken_from(text: str, answer: str | None) -> None:
+    assert extract_answer(text) == answer
+
+
+async def test_passages_stand_before_the_question() -> None:
+    seen: list[Request] = []
+
+    async def engine(request: Request) -> list[Completion]:
+        seen.append(request)
+        return [Completion("Answer: 42", FinishReason.STOP)]
+
+    async def search(query: str) -> str:
+        return f"Doc 1 (Title: T)\nabout {query}"
+
+    trajectory = await run_cot(QUESTION, engine, SETTINGS, search)
+    assert seen[0].messages[-1].content == f"Doc 1 (Title: T)\nabout {QUESTION.text}\n\n{QUESTION.text}"
+    assert (trajectory.answer, trajectory.stop_reason) == ("42", StopReason.ANSWERED)
+    assert trajectory.prompt_version.startswith("cot_rag_v1-")
+
+
+async def test_a_text_that_the_token_limit_cut_is_marked() -> None:
+    async def engine(request: Request) -> list[Completion]:
+        return [Completion("It is \\boxed{42}, or perhaps", FinishReason.LENGTH)]
+
+    trajectory = await run_cot(QUESTION, engine, SETTINGS)
+    assert trajectory.answer == "42"
+    assert trajectory.steps[0].error is ActionError.UNFINISHED
+
+
+async def test_a_retriever_that_is_down_is_a_system_failure() -> None:
+    async def engine(request: Request) -> list[Completion]:
+        return [Completion("Answer: 42", FinishReason.STOP)]
+
+    async def search(query: str) -> str:
+        raise RetrieverError("no replica answers")
+
+    trajectory = await run_cot(QUESTION, engine, SETTINGS, search)
+    assert trajectory.stop_reason is StopReason.RETRIEVER_ERROR
+    assert trajectory.steps == ()

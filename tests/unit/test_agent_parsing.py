@@ -1,0 +1,73 @@
+"""What models really write, and the code that is taken from it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentdistill.agent import parse_action
+from agentdistill.types import ActionError, FinishReason
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Thought: t\nCode:\n```py\nx = 1\n```<end_code>", "x = 1"),
+        ("Thought: t\nCode:\n```python\nx = 1\n```", "x = 1"),
+        ("Thought: t\nCode:\n```Python3\nx = 1\n```\n<end_code>", "x = 1"),
+        ("Thought: t\nCode:\n```\nx = 1\n```", "x = 1"),
+        ("Thought: t\nCode:\n```py\nx = 1\n", "x = 1"),
+        ("Thought: t\nCode:\n```py\nx = 1<end_code>", "x = 1"),
+        ("Thought: t\n```py\na = 1\n```\nthen\n```py\nb = 2\n```<end_code>", "a = 1\n\nb = 2"),
+        ("Thought: t\n```json\n{}\n```\n```py\nb = 2\n```", "b = 2"),
+        ("Thought: t\n<code>\nx = 1\n</code>", "x = 1"),
+        ("Thought: t\nCode:\nx = 1\nprint(x)", "x = 1\nprint(x)"),
+        ("final_answer(3)", "final_answer(3)"),
+        ("Thought: t\nCode:\n```py\ns = '''a ``` b'''\n```<end_code>", "s = '''a ``` b'''"),
+    ],
+)
+def test_code_is_found_in(text: str, code: str) -> None:
+    action = parse_action(text)
+    assert (action.code, action.error) == (code, None)
+
+
+def test_the_thought_loses_its_label_and_the_code_line() -> None:
+    assert parse_action("Thought: I add.\nCode:\n```py\n1 + 1\n```<end_code>").thought == "I add."
+
+
+def test_an_invented_observation_and_all_after_it_is_dropped() -> None:
+    action = parse_action("Thought: t\nCode:\n```py\nx = 1\n```\nObservation: 5\n```py\ny = 2\n```")
+    assert action.code == "x = 1"
+    assert "Observation" not in action.text
+
+
+def test_text_after_the_block_is_dropped_from_the_conversation() -> None:
+    text = "Thought: t\nCode:\n```py\nx = 1\n```<end_code>"
+    assert parse_action(text + "\nThe answer is 5.").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "error"),
+    [
+        ("", FinishReason.STOP, ActionError.EMPTY),
+        (" \n\t", FinishReason.STOP, ActionError.EMPTY),
+        ("Observation: I am the environment", FinishReason.STOP, ActionError.EMPTY),
+        ("Thought: t\nCode:\n```py\n\n```<end_code>", FinishReason.STOP, ActionError.EMPTY),
+        ("The answer is 5.", FinishReason.STOP, ActionError.NO_CODE),
+        ("Thought: t\nCode:\nnot python at all", FinishReason.STOP, ActionError.NO_CODE),
+        ("Thought: t\nCode:\n```py\nx = [1, 2,", FinishReason.LENGTH, ActionError.UNFINISHED),
+        ("Thought: on and on", FinishReason.LENGTH, ActionError.UNFINISHED),
+    ],
+)
+def test_a_turn_without_code_says_why_and_keeps_its_text(text: str, reason: FinishReason, error: ActionError) -> None:
+    action = parse_action(text, reason)
+    assert action.error is error
+    assert action.code == ""
+    assert action.error_message
+    assert text.startswith(action.text)
+
+
+@given(st.text(alphabet="`pyTC:\n x=1<>end_code/Observation", max_size=200), st.sampled_from(FinishReason))
+def test_no_text_makes_it_raise_and_code_and_error_exclude_each_other(text: str, reason: FinishReason) -> None:
+    action = parse_action(text, reason)
+    assert bool(action.code.strip()) != bool(action.error)
+    assert text.startswith(action.text)
