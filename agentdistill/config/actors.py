@@ -12,6 +12,7 @@ class EngineConfig:
     revision: str | None = None
     adapter: str | None = None  # a LoRA adapter's folder
     dtype: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
+    quantization: str | None = setting(None, choices=("int8",))  # vllm: a copy with 8-bit linear layers, made once
     max_model_len: int = setting(4096, ge=128)  # tokens
     tensor_parallel: int = setting(1, ge=1)
     gpu_memory_utilization: float = setting(0.9, gt=0, le=1)
@@ -29,6 +30,8 @@ class EngineConfig:
     def problems(self):
         if self.engine == "openai" and not self.base_url:
             yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
+        if self.engine != "vllm" and self.quantization is not None:
+            yield "quantization", self.quantization, f"null with engine={self.engine}: only vllm loads weights"
 
 
 @dataclass

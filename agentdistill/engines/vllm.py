@@ -14,6 +14,7 @@ from typing import Any
 from agentdistill.config import EngineConfig
 from agentdistill.engines.base import EngineLoad, engine_name
 from agentdistill.engines.guardian import Guardian
+from agentdistill.engines.int8 import int8_copy
 from agentdistill.errors import EngineError, MissingPartError, PromptTooLongError
 from agentdistill.models import resolve
 from agentdistill.types import Completion, FinishReason, Request
@@ -184,8 +185,7 @@ def _has_accelerator() -> bool:
 def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
     on_cpu = not _has_accelerator()
     arguments: dict[str, Any] = {
-        "model": resolve(config.model),
-        "revision": config.revision,
+        **_weights(config),
         "dtype": ("float32" if on_cpu else "bfloat16") if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
@@ -206,6 +206,14 @@ def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
     if config.adapter is not None:
         arguments |= {"enable_lora": True, "max_lora_rank": _adapter_rank(config.adapter)}
     return arguments
+
+
+def _weights(config: EngineConfig) -> dict[str, Any]:
+    """Where vLLM finds the model, and its revision where that is still to be asked for."""
+    model = resolve(config.model)
+    if config.quantization is None:
+        return {"model": model, "revision": config.revision}
+    return {"model": int8_copy(model, config.revision)}
 
 
 def _adapter_rank(folder: str) -> int:
