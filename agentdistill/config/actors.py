@@ -32,6 +32,9 @@ class EngineConfig:
             yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
         if self.engine != "vllm" and self.quantization is not None:
             yield "quantization", self.quantization, f"null with engine={self.engine}: only vllm loads weights"
+        if self.quantization is not None and self.adapter is not None:
+            # vLLM 0.32 looks for the weights of the layers below an adapter, and on CPU int8 layers have packed theirs.
+            yield "quantization", self.quantization, "null with an adapter; merge it into its model first"
 
 
 @dataclass

@@ -27,10 +27,14 @@ class Guardian:
 
     def __init__(self) -> None:
         self._mark = uuid.uuid4().hex
-        # In a session of its own, so that a signal to the actor's group does not end it first.
-        self._process = subprocess.Popen(
+        # In a session of its own, so that a signal to the actor's group does not end it first; and no child of ours,
+        # for Ray ends those first of all where a worker exits in good order.
+        starter = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, self._mark], stdin=subprocess.PIPE, start_new_session=True
         )
+        starter.wait()
+        assert starter.stdin is not None
+        self._pipe = starter.stdin  # its other end is the guardian's
 
     @contextlib.contextmanager
     def marking(self) -> Iterator[None]:
@@ -46,9 +50,7 @@ class Guardian:
     def kill(self) -> None:
         """End the marked processes at once, stopped ones too, and the watch over them."""
         kill_marked(self._mark)
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._pipe.close()
 
 
 def kill_marked(mark: str) -> None:
@@ -78,5 +80,7 @@ def _environment(pid: int) -> list[bytes]:
 
 
 if __name__ == "__main__":
+    if os.fork():
+        os._exit(0)
     sys.stdin.buffer.read()
     kill_marked(sys.argv[1])

@@ -1,4 +1,4 @@
-"""A trained adapter as it is, and merged into its base model: vLLM writes with both what transformers writes."""
+"""A trained adapter as it is, merged, and on an 8-bit base: vLLM writes what transformers writes, or close to it."""
 
 from pathlib import Path
 
@@ -76,3 +76,13 @@ async def test_vllm_writes_with_the_merged_student_what_peft_writes(trained, exp
     _, token_ids = await write(engine_config(str(tmp_path / "merged")))
 
     assert token_ids == expected
+
+
+async def test_vllm_writes_like_the_student_with_an_int8_copy_of_it(trained, tmp_path, monkeypatch):
+    adapter.merge(models.resolve(PRESET), trained, tmp_path / "merged")
+    monkeypatch.setenv("AGENTDISTILL_CACHE", str(tmp_path))
+
+    text, _ = await write(engine_config(str(tmp_path / "merged"), quantization="int8"))
+
+    assert text.startswith("Thought: ")
+    assert list((tmp_path / "int8").iterdir())

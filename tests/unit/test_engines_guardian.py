@@ -1,5 +1,6 @@
 """What an engine started does not outlive the process that opened it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -59,6 +60,14 @@ def test_a_killed_opener_leaves_no_engine_behind(opener) -> None:
     process.send_signal(signal.SIGKILL)
     wait_until(lambda: state(stopped) in ("", "Z") and state(child) in ("", "Z"))
     assert state(other) == "S"  # started outside: none of the engine's
+
+
+def test_an_opener_that_loses_its_children_first_leaves_no_engine_behind(opener) -> None:
+    process, _, child, _ = opener
+    for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+    process.kill()
+    wait_until(lambda: state(child) in ("", "Z"))
 
 
 def test_an_engine_that_hangs_is_killed_on_request(opener) -> None:
