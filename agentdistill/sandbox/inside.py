@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from agentdistill.sandbox import system
 from agentdistill.sandbox.capture import Capture
 from agentdistill.sandbox.execute import Interpreter, Interrupted, ValueLimit
 from agentdistill.sandbox.link import Link
@@ -125,6 +126,8 @@ class Session:
     def _become_fork(self, fd: int) -> None:
         self.link.replace_socket(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd))
         self.pid = os.getpid()
+        # What the code leaves behind stays below this process, where the host looks for it; it cannot be undone.
+        system.set_child_subreaper()
         before = self.work
         with contextlib.suppress(OSError):
             self._work_in(str(os.getpid()))

@@ -234,6 +234,7 @@ def put_on(plan: Plan, folder: str, limits: dict[str, Any]) -> None:
         _restrict_files(plan, folder)
     system.hide_from_tracing()
     system.die_with_parent(signal.SIGKILL)
+    system.set_child_subreaper()
     if plan.filter is not None:
         system.load_filter(plan.filter)
 

@@ -238,7 +238,7 @@ class AsyncSession:
         """
         own = self._dropped.union(process.pid for process in roots)
         for attempt in range(SWEEPS):
-            strays = [pid for pid in self._seat.orphans() if pid not in own] if self._seat else []
+            strays: list[int] = []
             for process in roots:
                 if process.alive:
                     strays += [pid for pid in usage.descendants(process.pid, own) if usage.of_process(pid).tasks]

@@ -126,6 +126,9 @@ def build(*, signals_are_scoped: bool) -> bytes:
     for name, argument, values in (("ioctl", 1, _IOCTLS), ("prctl", 0, _PRCTLS), ("fcntl", 1, _FCNTLS)):
         for value in values:
             _add(rules, seccomp.ALLOW, name, seccomp.Arg(argument, seccomp.MASKED_EQ, 0xFFFFFFFF, value))
+    # A fork becomes the one that its orphans fall to; to stop being that is refused.
+    becomes = seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, 36), seccomp.Arg(1, seccomp.EQ, 1)  # PR_SET_CHILD_SUBREAPER
+    _add(rules, seccomp.ALLOW, "prctl", *becomes)
     _allow_open(rules, seccomp)
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agentdistill.errors import SandboxError
-from agentdistill.sandbox import folders, usage
+from agentdistill.sandbox import folders
 from agentdistill.sandbox.channel import namespace_pid, pass_credentials, receive_with_pid
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ class Seat:
     def __init__(self, warm: Warm, number: int) -> None:
         self._warm, self._number = warm, number
         self._group = 0
-        self._holders: set[int] = set()  # pids that hold, or held, the session's state
 
     @property
     def folder(self) -> Path | None:
@@ -46,12 +45,10 @@ class Seat:
     def occupy(self, pid: int) -> None:
         """The session's first process is there; the group that it leads has to end with the warm process."""
         self._group = pid
-        self._hold(pid)
         self._warm.groups.add(pid)
 
     def commit(self, pid: int) -> None:
         """Tell the warm process that the session is held by the fork `pid` from now on."""
-        self._hold(pid)
         with contextlib.suppress(ProcessLookupError):
             self._warm.send({"op": "commit", "session": self._number, "pid": namespace_pid(pid)})
 
@@ -61,22 +58,6 @@ class Seat:
             return await self._warm.bury(self._number)
         finally:
             self._warm.groups.discard(self._group)
-            self._warm.holders -= self._holders
-
-    def _hold(self, pid: int) -> None:
-        self._holders.add(pid)
-        self._warm.holders.add(pid)
-
-    def orphans(self) -> list[int]:
-        """Processes of the session whose parents are gone, without those that hold its state."""
-        found = []
-        for pid in usage.children(self._warm.pid):
-            # Hundreds of other sessions' processes are there as well: no call for each of them.
-            if pid not in self._warm.holders:
-                with contextlib.suppress(ProcessLookupError):
-                    if os.getpgid(pid) == self._group and usage.of_process(pid).tasks:
-                        found.append(pid)
-        return found
 
 
 class Warm:
@@ -92,7 +73,6 @@ class Warm:
         self._burials: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = {}
         self._deaths: dict[int, str] = {}  # session number -> how its process ended
         self.groups: set[int] = set()
-        self.holders: set[int] = set()  # pids that hold, or held, the state of any session here
         self.pid = 0  # of the warm process, in the host's namespace
         self.namespaces = False
         self.alive = True
