@@ -18,6 +18,12 @@ def running(box: Sandbox) -> list[int]:
     return [pid for pid in usage.descendants(box.warm_pid) if usage.of_process(pid).tasks]
 
 
+def settled(box: Sandbox) -> int:
+    """How many processes sessions have, once the warm one has forked what it keeps for the next."""
+    time.sleep(0.3)
+    return len(running(box)) - (SPARES if box.namespaces else 0)
+
+
 def host() -> tuple[str, dict[str, str]]:
     """What no session may change of this process."""
     return os.getcwd(), {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}

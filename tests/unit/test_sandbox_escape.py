@@ -74,6 +74,7 @@ def test_no_program_is_started(box: Sandbox, code: str) -> None:
         "libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)",
         "libc.prctl(22, 0)",
         "libc.prctl(4, 1)",
+        "libc.prctl(36, 0)",
         "libc.mknod(b'dev', 0o020666, 259)",
         "libc.mkfifo(b'fifo', 0o600)",
         "libc.chown(b'.', 1, 1)",

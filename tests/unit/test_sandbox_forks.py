@@ -1,7 +1,7 @@
 """try_all and commit."""
 
 import pytest
-from sandbox_harness import leftovers
+from sandbox_harness import leftovers, settled
 
 from agentdistill.errors import SessionLostError
 from agentdistill.sandbox import Sandbox
@@ -41,6 +41,17 @@ def test_many_commits_in_a_row_leave_nothing(box: Sandbox) -> None:
             session.try_all(["x += 1", "x += 2"])
             session.commit(0)
         assert session.run("x").value == "20"
+    assert leftovers(box) == ([], [])
+
+
+def test_orphans_of_a_candidate_and_of_a_committed_fork_end_with_their_run(box: Sandbox) -> None:
+    orphan = "import os, time\nif os.fork() == 0:\n    if os.fork() == 0: time.sleep(1000)\n    os._exit(0)"
+    with box.session() as session:
+        session.try_all([orphan, "1"])
+        assert settled(box) == 3  # the session, and two candidates that may be committed
+        session.commit(0)
+        session.run(orphan)
+        assert settled(box) == 1
     assert leftovers(box) == ([], [])
 
 
