@@ -24,6 +24,8 @@ from agentdistill.types import Grade, Kind
 MATH_GRADER = "math-1"
 FACTUAL_GRADER = "factual-1"
 
+_FEW, _SHORT_CHARS = 8, 2_000  # answers that are graded where they come, if nothing about them is hard
+
 
 @dataclass(frozen=True, slots=True)
 class GraderSettings:
@@ -78,7 +80,10 @@ class Grader:
 
     async def grade_many_async(self, requests: Sequence[GradeRequest]) -> list[Grade | None]:
         """As `grade_many`, for a running event loop, which goes on meanwhile."""
-        grades: list[Grade | None] = list(await asyncio.to_thread(self._grade_texts, requests))
+        at_once = self._grade_at_once(requests)
+        if at_once is None:
+            at_once = await asyncio.to_thread(self._grade_texts, requests)
+        grades: list[Grade | None] = list(at_once)
         if self.judge is None:
             return grades
         asked = [index for index, request in enumerate(requests) if request.needs_judge]
@@ -106,6 +111,22 @@ class Grader:
             _math_grade(verdicts[_comparison_key(request)]) if request.kind is Kind.MATH else _factual_grade(request)
             for request in requests
         ]
+
+    def _grade_at_once(self, requests: Sequence[GradeRequest]) -> list[Grade] | None:
+        """The grades of a few short answers that need no algebra: a thread would cost more. None for others."""
+        if len(requests) > _FEW or any(len(request.prediction or "") > _SHORT_CHARS for request in requests):
+            return None
+        grades = []
+        for request in requests:
+            request.check()
+            if request.kind is not Kind.MATH:
+                grades.append(_factual_grade(request))
+            elif (verdict := _plain_verdict(*_comparison_key(request))) is not None:
+                grades.append(_math_grade(verdict))
+            else:
+                return None
+        self.counts.graded += len(grades)
+        return grades
 
     def _math_verdicts(self, requests: Sequence[GradeRequest]) -> dict[tuple[tuple[str, ...], str], Verdict]:
         """The verdict of each different comparison."""

@@ -87,7 +87,8 @@ class Process:
     async def execute(self, code: str, answers: Answers) -> tuple[Outcome, ToolLog]:
         """Run code to its end, its limit or the process's death."""
         run = self._run = Run(next(self._numbers), answers, self.limits.wall_s)
-        self.cpu_before_s = self._usage().cpu_s
+        # Of this process alone: what was below it ended with the run before.
+        self.cpu_before_s = usage.of_process(self.pid).cpu_s
         self.channel.allowance = self.limits.wire_bytes
         if self.alive:
             self.channel.send({"op": "run", "code": code, "id": run.number})

@@ -140,7 +140,8 @@ class Warm:
             pass
         finally:
             self._burials.pop(number, None)
-        await _remove(self.root / str(number))
+        if not self.namespaces:
+            await _remove(self.root / str(number))
         return self._deaths.pop(number, "")
 
     def close(self) -> None:

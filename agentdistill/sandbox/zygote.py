@@ -164,6 +164,13 @@ class Zygote:
             with contextlib.suppress(OSError):
                 namespaces.unmount(folder)
 
+    def _remove_folder(self, number: int) -> None:
+        """Where only the warm process and its sessions see it; else the host does it."""
+        if self.plan.namespaces:
+            self._unmount(self._folder(number))
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(self._folder(number))
+
     def _folder(self, number: int) -> str:
         return os.path.join(self.settings["root"], str(number))
 
@@ -250,7 +257,7 @@ class Zygote:
         if number in self.mains or self._kill_group(number):
             return
         self.groups.pop(number, None)
-        self._unmount(self._folder(number))
+        self._remove_folder(number)
         self.dying.discard(number)
         if number in self.closing:
             self.closing.discard(number)
@@ -330,6 +337,9 @@ def main() -> None:
         namespaces.guard(control, guard_fd, functools.partial(_clean, settings["root"]))
         system.set_child_subreaper()
         _preload(settings["preload"])
+        if not why_not:
+            # Each session has a folder of its own: in memory, making and removing it costs the disk's journal nothing.
+            namespaces.mount_tmpfs(settings["root"], "size=1m,mode=700")
         plan = lockdown.prepare(settings["root"], lacks, in_namespaces=not why_not)
         _freeze()
         if not why_not:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 from agentdistill.sandbox import Limits, Sandbox, usage
 
@@ -32,9 +31,11 @@ def host() -> tuple[str, dict[str, str]]:
 def leftovers(box: Sandbox) -> tuple[list[int], list[str]]:
     """(processes below the warm one, entries in the sandbox's folder) but spares, after they had time to go."""
     spares = SPARES if box.namespaces else 0
+    # In namespaces the folder is a file system of the warm process's own.
+    folder = f"/proc/{box.warm_pid}/root{box.folder}" if box.namespaces else box.folder
     deadline = time.monotonic() + SETTLE_S
     while True:
-        pids, files = usage.descendants(box.warm_pid), os.listdir(Path(box.folder))
+        pids, files = usage.descendants(box.warm_pid), os.listdir(folder)
         if (len(pids), len(files)) == (spares, spares):
             return [], []
         if time.monotonic() > deadline:
