@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
 import ray
 
 from agentdistill.config import RolloutConfig
 from agentdistill.errors import AgentDistillError
 from agentdistill.types import StopReason
 
+REPORT_S = 0.5
 _COUNTS = ("finished", "failed", "correct", "completion_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the monitor counts of one episode."""
+
+    rollout: int  # the number of the rollout that it belongs to
+    stop_reason: StopReason
+    correct: bool
+    completion_tokens: int
+    error: str
+
+
+class Reports:
+    """An actor's endings on their way to the monitor, several in one message: a message costs more than a count."""
+
+    def __init__(self, monitor: Any) -> None:
+        self._monitor = monitor
+        self._endings: list[Ending] = []
+
+    def add(self, ending: Ending) -> None:
+        """Report it within `REPORT_S`."""
+        self._endings.append(ending)
+        if len(self._endings) == 1:
+            asyncio.get_running_loop().call_later(REPORT_S, self.send)
+
+    def send(self) -> None:
+        """Report now what waits."""
+        endings, self._endings = self._endings, []
+        if endings:
+            self._monitor.report.remote(endings)
 
 
 @ray.remote(num_cpus=0, max_concurrency=64)
@@ -31,16 +67,17 @@ class Monitor:
         """Every actor that ever worked; some may be dead."""
         return self._actors
 
-    def report(self, rollout: int, stop_reason: str, correct: bool, tokens: int, error: str) -> None:
-        """One episode ended, of the rollout of that number."""
-        counts = self._counts[rollout]
-        if StopReason(stop_reason).is_system:
-            counts["failed"] += 1
-            self._last_error = error
-        else:
-            counts["finished"] += 1
-            counts["correct"] += correct
-        counts["completion_tokens"] += tokens
+    def report(self, endings: list[Ending]) -> None:
+        """These episodes ended."""
+        for ending in endings:
+            counts = self._counts[ending.rollout]
+            if ending.stop_reason.is_system:
+                counts["failed"] += 1
+                self._last_error = ending.error
+            else:
+                counts["finished"] += 1
+                counts["correct"] += ending.correct
+            counts["completion_tokens"] += ending.completion_tokens
 
     def engine_died(self, error: str) -> None:
         """An actor is about to end itself because its engine is dead or hangs."""

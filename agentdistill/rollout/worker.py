@@ -15,6 +15,7 @@ from agentdistill.agent import EpisodeSettings, run_cot, run_episode
 from agentdistill.engines import Engine, open_engine
 from agentdistill.errors import AgentDistillError
 from agentdistill.grading import Grader, GradeRequest, GraderSettings
+from agentdistill.rollout.monitor import Ending, Reports
 from agentdistill.rollout.sessions import SessionSource, open_session_source
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.rollout.store import GroupWriter, Key, take_inventory
@@ -31,7 +32,7 @@ class EpisodeWorker:
     """
 
     def __init__(self, specs: tuple[RolloutSpec, ...], monitor: Any) -> None:
-        self._specs, self._monitor = specs, monitor
+        self._specs, self._monitor, self._reports = specs, monitor, Reports(monitor)
         self._parts: asyncio.Task[_Parts] | None = None
         self._slots = asyncio.Semaphore(specs[0].rollout.in_flight)
         self._ending = False
@@ -60,6 +61,7 @@ class EpisodeWorker:
             item for item in items if (item.question.id, item.sample_index) not in self._finished[item.spec_index]
         ]
         await asyncio.gather(*(self._run_and_write(parts, item) for item in missing))
+        self._reports.send()  # the driver stops counting once it has the keys of all calls
         return pa.table(
             {
                 "question_id": [item.question.id for item in items],
@@ -75,9 +77,8 @@ class EpisodeWorker:
             trajectory = await self._attempt(parts, item)
         await parts.writers[item.spec_index].add(trajectory)
         correct = bool(trajectory.grade and trajectory.grade.correct)
-        self._monitor.report.remote(
-            item.spec_index, str(trajectory.stop_reason), correct, trajectory.num_completion_tokens, trajectory.error
-        )
+        tokens = trajectory.num_completion_tokens
+        self._reports.add(Ending(item.spec_index, trajectory.stop_reason, correct, tokens, trajectory.error))
 
     async def _attempt(self, parts: _Parts, item: WorkItem) -> Trajectory:
         """Run the episode until the system lets it end, at most `attempts` times."""
