@@ -135,6 +135,8 @@ def _stop_when(command: list[str], folder: Path, condition: object, how: signal.
         env=_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A shell's background jobs ignore it, and what they start does too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 300
     while not condition() and process.poll() is None:  # type: ignore[operator]
