@@ -1,4 +1,4 @@
-"""A trained adapter as it is, merged, and on an 8-bit base: vLLM writes what transformers writes, or close to it."""
+"""A trained adapter as it is, merged, and merged with 8-bit layers: vLLM writes what transformers writes, or like it."""
 
 from pathlib import Path
 

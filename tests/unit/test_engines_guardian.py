@@ -66,6 +66,7 @@ def test_an_opener_that_loses_its_children_first_leaves_no_engine_behind(opener)
     process, _, child, _ = opener
     for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         os.kill(int(pid), signal.SIGKILL)
+    assert state(child) == "S"  # nobody's child any more, and still there
     process.kill()
     wait_until(lambda: state(child) in ("", "Z"))
 
