@@ -1,4 +1,4 @@
-"""A trained adapter as it is, merged, and merged with 8-bit layers: vLLM writes what transformers writes, or like it."""
+"""A trained adapter as it is, merged, and merged in 8 bits: vLLM writes what transformers writes, or much like it."""
 
 from pathlib import Path
 
