@@ -303,9 +303,7 @@ def _hide_package(blocked: list[str]) -> None:
 def _clean(root: str) -> None:
     """Remove the folders of all sessions, mounts on them included. The host does it too, where it lives."""
     with contextlib.suppress(OSError):
-        for entry in os.scandir(root):
-            with contextlib.suppress(OSError):
-                namespaces.unmount(entry.path)
+        namespaces.unmount(root)  # and with it what is mounted below
     with contextlib.suppress(OSError):
         folders.remove(root)
 

@@ -26,7 +26,7 @@ BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
 OWNER = """
 import sys, time
 from agentdistill.sandbox import Sandbox
-box = Sandbox(preload=[], namespaces=False)
+box = Sandbox(preload=[], namespaces=sys.argv[1] == "namespaces", spares=1)
 box.start()
 print(box.warm_pid, box.folder, flush=True)
 time.sleep(1000)
@@ -183,17 +183,34 @@ def test_with_namespaces_a_session_counts_its_own_processes() -> None:
     assert found == "69"
 
 
+def start_owner(tmp_path: Path, kind: str = "plain") -> tuple[subprocess.Popen[str], int, str]:
+    """(a process with a sandbox, that sandbox's warm process, its folder below `tmp_path`)."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", OWNER, kind]
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert owner.stdout is not None
+    warm, folder = owner.stdout.readline().split()
+    return owner, int(warm), folder
+
+
+@pytest.mark.parametrize("kind", ["namespaces", "plain"])
+def test_a_sandbox_whose_owner_was_killed_leaves_no_process_and_no_folder(tmp_path: Path, kind: str) -> None:
+    owner, warm, folder = start_owner(tmp_path, kind)
+    all_of_it = [parent(warm), warm, *usage.descendants(warm)]
+    assert os.path.isdir(folder)
+    owner.kill()
+    owner.communicate()
+    wait_for(lambda: not any(usage.of_process(pid).tasks for pid in all_of_it) and not os.listdir(tmp_path))
+
+
 def test_the_folder_of_a_sandbox_all_of_whose_processes_were_killed_goes_with_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env=environment)
-    assert owner.stdout is not None
-    warm, folder = owner.stdout.readline().split()
-    guardian = parent(int(warm))
+    owner, warm, folder = start_owner(tmp_path)
+    guardian = parent(warm)
     os.kill(guardian, signal.SIGSTOP)  # else it would tidy up
-    all_of_it = [guardian, int(warm), *usage.descendants(int(warm))]
-    for pid in (owner.pid, int(warm), guardian):
+    all_of_it = [guardian, warm, *usage.descendants(warm)]
+    for pid in (owner.pid, warm, guardian):
         os.kill(pid, signal.SIGKILL)
     owner.communicate()
     wait_for(lambda: not any(usage.of_process(pid).tasks for pid in all_of_it))
