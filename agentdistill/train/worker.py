@@ -35,12 +35,14 @@ def run_worker(
     """Train this rank's share and, on the first rank, save the student. `rows(plan, first_step)` streams the data."""
     import torch
 
+    from agentdistill.train.host_memory import keep_freed_memory
     from agentdistill.train.loop import Loop, LoopFolders, whole_weights
     from agentdistill.train.student import load_student
 
     config, folder = job.config, Path(job.folder)
     quiet_libraries()
     if world.device.type == "cpu":
+        keep_freed_memory()
         torch.set_num_threads(config.threads_per_worker or max(1, int(config.cpus_per_worker)))
     torch.manual_seed(config.seed)
     sequences, plan = load_plan(job)

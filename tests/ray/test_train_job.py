@@ -1,12 +1,11 @@
 """The Ray Train job: the same curve as one process, kills survived, requests that cannot be met refused."""
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +59,9 @@ def test_two_workers_with_zero_2_have_the_loss_curve_of_one_process(training_set
 
 
 def is_worker(process: psutil.Process) -> bool:
-    return any("RayTrainWorker" in part for part in process.cmdline())
+    with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+        return any("RayTrainWorker" in part for part in process.cmdline())
+    return False
 
 
 def wait_for_step(folder: Path, step: int) -> None:
@@ -72,25 +73,27 @@ def wait_for_step(folder: Path, step: int) -> None:
         pause.wait(0.01)
 
 
-def kill_worker_after(folder: Path, step: int) -> threading.Thread:
-    """Kill -9 this cluster's training worker, once it has logged `step`."""
+def kill_worker_after(folder: Path, step: int) -> Future[int]:
+    """Kill -9 this cluster's training worker, once it has logged `step`. Its result is the worker's pid."""
 
-    def run() -> None:
+    def run() -> int:
         wait_for_step(folder, step)
-        workers = [p for p in psutil.Process().children(recursive=True) if is_worker(p)]
-        os.kill(workers[0].pid, signal.SIGKILL)
+        worker = next(p for p in psutil.Process().children(recursive=True) if is_worker(p))
+        worker.kill()
+        return worker.pid
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
+    executor = ThreadPoolExecutor(1)
+    killed = executor.submit(run)
+    executor.shutdown(wait=False)
+    return killed
 
 
 def test_a_worker_killed_in_mid_run_is_replaced_and_the_curve_is_the_same(training_set, slow_loss_curve, tmp_path):
-    killer = kill_worker_after(tmp_path, 3)
+    killed = kill_worker_after(tmp_path, 3)
 
     train(ray_config(workers=1, max_failures=2, stream=False, **slow_settings()), training_set, str(tmp_path))
 
-    killer.join()
+    assert killed.result()
     assert curve(tmp_path) == pytest.approx(slow_loss_curve, abs=1e-5)
 
 
