@@ -2,7 +2,7 @@
 
 from agentdistill.agent.cot import extract_answer, run_cot
 from agentdistill.agent.episode import run_episode
-from agentdistill.agent.first_thought import first_paragraph, first_thought
+from agentdistill.agent.first_thought import first_paragraph, first_thought, whole_sentences
 from agentdistill.agent.parsing import END_TAG, STOP_TEXTS, Action, parse_action
 from agentdistill.agent.prompts import Prompt, load_prompt
 from agentdistill.agent.settings import VOTE_PREFIX, EpisodeSettings
@@ -25,4 +25,5 @@ __all__ = [
     "parse_action",
     "run_cot",
     "run_episode",
+    "whole_sentences",
 ]

@@ -136,9 +136,8 @@ def _check_retriever(outcome: Outcome) -> None:
 async def _prepend_first_thought(episode: _Episode, generate: Generate) -> None:
     settings = episode.settings
     began = time.monotonic()
-    sampling = Sampling(
-        temperature=settings.temperature, top_p=settings.top_p, max_tokens=settings.max_tokens, seed=settings.seed
-    )
+    most = min(settings.max_tokens, settings.first_thought_tokens or settings.max_tokens)
+    sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, max_tokens=most, seed=settings.seed)
     text, completion = await first_thought(episode.question, generate, sampling)
     episode.prefix = THOUGHT + text if text else ""
     episode.prefix_tokens = (completion.num_prompt_tokens, completion.num_completion_tokens)

@@ -29,6 +29,7 @@ class EpisodeSettings:
     token_budget: int | None = None  # completion tokens an episode
     time_budget_s: float = 1_800.0
     first_thought_prefix: bool = False
+    first_thought_tokens: int | None = None  # the prefix ends with the last whole sentence within so many
     logprobs: bool = False  # keep each sampled token's log-probability
     prompt_token_ids: bool = False  # keep each step's prompt as token ids
     sag_n: int = 1
@@ -50,6 +51,7 @@ class EpisodeSettings:
             token_budget=agent.token_budget,
             time_budget_s=agent.time_budget_s,
             first_thought_prefix=agent.first_thought_prefix,
+            first_thought_tokens=agent.first_thought_tokens,
             logprobs=agent.logprobs,
             prompt_token_ids=agent.prompt_token_ids,
             sag_n=agent.sag.n,

@@ -59,6 +59,7 @@ class AgentConfig:
     token_budget: int | None = setting(None, ge=1)  # completion tokens an episode
     time_budget_s: float = setting(1_800.0, gt=0)
     first_thought_prefix: bool = False
+    first_thought_tokens: int | None = setting(None, ge=1)  # the prefix is cut at its last sentence within so many
     logprobs: bool = False  # keep the log-probability of each sampled token, where the engine tells it
     prompt_token_ids: bool = False  # keep each step's prompt as token ids too, where the engine tells them
     sag: SagConfig = section(SagConfig)

@@ -64,7 +64,8 @@ def tokens_of_episode(mode: str, agent: AgentConfig, vote: VoteConfig | None = N
         return vote.n * tokens_of_episode(vote.mode, agent)
     if mode != "agent":
         return agent.max_tokens
-    most = agent.max_steps * agent.max_tokens * agent.sag.n + agent.max_tokens * agent.first_thought_prefix
+    prefix = min(agent.max_tokens, agent.first_thought_tokens or agent.max_tokens) * agent.first_thought_prefix
+    most = agent.max_steps * agent.max_tokens * agent.sag.n + prefix
     return most if agent.token_budget is None else min(most, agent.token_budget + agent.max_tokens * agent.sag.n)
 
 

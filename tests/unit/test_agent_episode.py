@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from agentdistill.agent import EpisodeSettings, first_paragraph, run_episode
+from agentdistill.agent import EpisodeSettings, first_paragraph, run_episode, whole_sentences
 from agentdistill.errors import EngineError, PromptTooLongError, SandboxError, SessionLostError
 from agentdistill.types import (
     ActionError,
@@ -33,7 +33,7 @@ def turn(code: str, thought: str = "I compute.") -> str:
 class Script:
     """An engine that answers with the given texts, one list a request."""
 
-    def __init__(self, *answers: list[str] | str | Exception) -> None:
+    def __init__(self, *answers: list[str] | str | Completion | Exception) -> None:
         self.answers = list(answers)
         self.requests: list[Request] = []
 
@@ -42,6 +42,8 @@ class Script:
         answer = self.answers.pop(0) if self.answers else turn("1")
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Completion):
+            return [answer]
         texts = [answer] * request.sampling.n if isinstance(answer, str) else answer
         return [Completion(text, FinishReason.STOP, (1, 2), (9,), 5, 2) for text in texts]
 
@@ -230,6 +232,22 @@ async def test_a_first_thought_after_a_blank_line_is_asked_for_again() -> None:
     trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
     assert [request.sampling.stop for request in engine.requests[:2]] == [("\n\n",), ()]
     assert trajectory.first_thought_prefix == "Thought: First I multiply."
+
+
+async def test_a_first_thought_that_is_too_long_ends_with_a_whole_sentence() -> None:
+    cut_short = Completion("Add 1 and 2.5 first. Then mul", FinishReason.LENGTH)
+    engine = Script(cut_short, " So:\nCode:\n```py\nanswer 42\n```<end_code>")
+    settings = dataclasses.replace(SETTINGS, first_thought_prefix=True, first_thought_tokens=9)
+    trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
+    assert engine.requests[0].sampling.max_tokens == 9
+    assert trajectory.first_thought_prefix == "Thought: Add 1 and 2.5 first."
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"), [("One. Tw", "One."), ("a = 1.5 and", ""), ("We add:\n1 + 2\nand", "We add:\n1 + 2"), ("", "")]
+)
+def test_a_cut_text_keeps_its_whole_sentences(text: str, whole: str) -> None:
+    assert whole_sentences(text) == whole
 
 
 @pytest.mark.parametrize(

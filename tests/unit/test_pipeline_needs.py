@@ -14,6 +14,7 @@ AGENT = AgentConfig(max_steps=5, max_tokens=1_000)
     [
         ("agent", AGENT, 5_000),
         ("agent", AgentConfig(max_steps=5, max_tokens=1_000, first_thought_prefix=True), 6_000),
+        ("agent", AgentConfig(max_tokens=1_000, first_thought_prefix=True, first_thought_tokens=90), 5_090),
         ("agent", AgentConfig(max_steps=5, max_tokens=1_000, sag=SagConfig(n=8)), 40_000),
         ("agent", AgentConfig(max_steps=5, max_tokens=1_000, token_budget=2_000), 3_000),
         ("cot", AGENT, 1_000),
