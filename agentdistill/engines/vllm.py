@@ -20,6 +20,9 @@ from agentdistill.models import resolve
 from agentdistill.types import Completion, FinishReason, Request
 
 _CPU_BATCHED_TOKENS = 4_096  # of one scheduler step; vLLM's own default on CPU
+# Of the prefix cache, which holds whole blocks alone: with vLLM's 128 on CPU a turn computes up to 127 tokens again.
+# The least that its CPU attention takes.
+_CPU_BLOCK_TOKENS = 32
 
 
 class _Pulse:
@@ -198,6 +201,7 @@ def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
         # A prompt computed in parts makes vLLM wind the request's own random generator back, which on CPU it cannot:
         # one seeded sample would end the whole engine ("CPU Generator does not use offset").
         arguments |= {
+            "block_size": _CPU_BLOCK_TOKENS,
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": max(config.max_model_len, _CPU_BATCHED_TOKENS),
         }
