@@ -79,13 +79,13 @@ class Saboteur:
 
 
 def test_whatever_happens_to_the_engine_every_episode_ends_once(tmp_path: Path) -> None:
-    questions = [Question(f"q{i}", f"What is {i} plus {i}?", (str(2 * i),), Kind.MATH, "test") for i in range(24)]
+    questions = [Question(f"q{i}", f"What is {i} plus {i}?", (str(2 * i),), Kind.MATH, "test") for i in range(60)]
     questions.append(Question("long", "How long is this? " * 400, ("long",), Kind.FACTUAL, "test"))
     spec = RolloutSpec(
         folder=str(tmp_path),
         engine=EngineConfig(max_model_len=1024, kv_cache_gb=1.0, max_num_seqs=8, stall_s=30.0),
         settings=EpisodeSettings(
-            run_id="run", prompt="student", max_steps=1, max_tokens=16, logprobs=True, prompt_token_ids=True
+            run_id="run", prompt="student", max_steps=1, max_tokens=32, logprobs=True, prompt_token_ids=True
         ),
         rollout=RolloutConfig(in_flight=4, flush_s=0.1, attempts=1),
         sandbox=SandboxConfig(preload=[], service=False),
@@ -96,9 +96,9 @@ def test_whatever_happens_to_the_engine_every_episode_ends_once(tmp_path: Path) 
     assert not saboteur.deeds
     assert saboteur.last is not None
     assert saboteur.last.engine_deaths == 2  # the killed actor could not report its own
-    assert (summary.total, summary.finished, summary.failed) == (25, 25, 0)
+    assert (summary.total, summary.finished, summary.failed) == (61, 61, 0)
     rows = {row.question_id: row for row in trajectories_from_table(storage.read_folder(str(tmp_path), TRAJECTORIES))}
-    assert len(rows) == 25
+    assert len(rows) == 61
     assert rows["long"].stop_reason is StopReason.CONTEXT_FULL
     for step in (step for row in rows.values() for step in row.steps):
         assert len(step.token_ids) == len(step.logprobs) == step.num_completion_tokens > 0
