@@ -13,7 +13,7 @@ $(foreach name,UV_FIND_LINKS UV_DEFAULT_INDEX SSL_CERT_FILE,$(if $($(name)),,$(e
 
 .PHONY: demo test test-unit lint lock clean env
 
-demo: $(STAMP)  ## one complete distillation, about ten minutes on two cores
+demo: $(STAMP)  ## one complete distillation, ten to twenty minutes on two cores
 	$(BIN)/agentdistill demo
 
 test: $(STAMP) lint test-unit  ## every test; slow ones included
