@@ -1,4 +1,4 @@
-"""The episodes of the runs behind docs/results.md: from run folders into docs/recorded/, and back.
+"""The episodes of real runs (configs/real): from run folders into docs/recorded/, and back.
 
     python benchmarks/recorded.py save RUN...     # RUN/trajectories and RUN/scores/* -> docs/recorded/NAME/*.parquet
     python benchmarks/recorded.py restore RUN...  # the other way; the same command then has only the rest to do
