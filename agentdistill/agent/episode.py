@@ -40,7 +40,7 @@ from agentdistill.types import (
 #: What an invalid action gets for an observation.
 FORMAT_REMINDER = (
     "Error: {reason}. Write `Thought:` with your reasoning, then `Code:` with one block that begins with ```py "
-    "and ends with ```<end_code>."
+    "and ends with ```<end_code>. If you know the answer, that block calls final_answer with it."
 )
 
 #: The types under which a sandbox reports that the search tool itself was down, or busy to the end.
