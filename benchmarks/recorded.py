@@ -4,12 +4,14 @@
     python benchmarks/recorded.py restore RUN...  # the other way; the same command then has only the rest to do
 
 NAME is the last part of RUN. Token ids are left out: training renders the text anew, and they are half of the size.
+Questions and their answers are left out too, as they are other people's: `restore` reads them where docs/tasks.md says.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,22 +19,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agentdistill import storage
+from agentdistill.config import TaskConfig
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table, trajectories_to_table
-from agentdistill.types import Step
+from agentdistill.tasks import load_questions
+from agentdistill.types import Role, Step, Trajectory
 
 RECORDED = Path(__file__).parents[1] / "docs" / "recorded"
 TEACHER = "teacher"
+QUESTION = "<question>"  # stands for it in the conversation
 
 
 def without_ids(step: Step) -> Step:
     return replace(step, token_ids=(), prompt_token_ids=(), logprobs=())
 
 
+def with_question(row: Trajectory, written: str, question: str, answers: tuple[str, ...]) -> Trajectory:
+    """The episode with `question` in place of what is `written` for it, in front of the first turn of the model."""
+    asked = [
+        replace(message, content=message.content.replace(written, question))
+        for message in itertools.takewhile(lambda message: message.role is not Role.ASSISTANT, row.messages)
+    ]
+    messages = (*asked, *row.messages[len(asked) :])
+    return replace(row, question=question, gold_answers=answers, messages=messages)
+
+
 def slim(table: pa.Table) -> pa.Table:
-    """The same episodes in the order of their keys, without token ids."""
+    """The same episodes in the order of their keys, without token ids and questions."""
     rows = sorted(trajectories_from_table(table), key=lambda row: (row.question_id, row.sample_index))
     finished = [row for row in rows if not row.stop_reason.is_system]
-    return trajectories_to_table([replace(row, steps=tuple(map(without_ids, row.steps))) for row in finished])
+    slimmed = [replace(row, steps=tuple(map(without_ids, row.steps))) for row in finished]
+    return trajectories_to_table([with_question(row, row.question, QUESTION, ()) for row in slimmed])
+
+
+def whole(table: pa.Table) -> pa.Table:
+    """The episodes with their questions. Raises DataError where the question sets are not there."""
+    rows = trajectories_from_table(table)
+    questions = {q.id: q for task in {row.task for row in rows} for q in load_questions(TaskConfig(task=task))}
+    known = [(row, questions[row.question_id]) for row in rows]
+    return trajectories_to_table([with_question(row, QUESTION, q.text, q.answers) for row, q in known])
 
 
 def save(run: Path) -> None:
@@ -57,9 +81,10 @@ def restore(run: Path) -> None:
         folder = run / "trajectories" if source.stem == TEACHER else run / "scores" / source.stem
         if folder.exists() and storage.parquet_files(str(folder)):
             raise SystemExit(f"{folder}: there are episodes already, expected a new run folder")
+        table = whole(pq.read_table(source))
         storage.make_folder(str(folder))
-        storage.write_bytes(str(folder / "part-recorded.parquet"), source.read_bytes())
-        print(f"{folder}: {pq.read_metadata(source).num_rows} episodes")
+        storage.write_table(str(folder / "part-recorded.parquet"), table)
+        print(f"{folder}: {table.num_rows} episodes")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ class EngineConfig:
     model: str = "smollm2-135m"  # a package preset (see agentdistill.models), a folder, or a hub id
     revision: str | None = None
     adapter: str | None = None  # a LoRA adapter's folder
+    merge_adapter: bool | None = None  # vllm: into a copy of the weights, made once; null: on CPU and with quantization
     dtype: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
     quantization: str | None = setting(None, choices=("int8",))  # vllm: a copy with 8-bit linear layers, made once
     max_model_len: int = setting(4096, ge=128)  # tokens
@@ -32,9 +33,9 @@ class EngineConfig:
             yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
         if self.engine != "vllm" and self.quantization is not None:
             yield "quantization", self.quantization, f"null with engine={self.engine}: only vllm loads weights"
-        if self.quantization is not None and self.adapter is not None:
+        if self.quantization is not None and self.adapter is not None and self.merge_adapter is False:
             # vLLM 0.32 looks for the weights of the layers below an adapter, and on CPU int8 layers have packed theirs.
-            yield "quantization", self.quantization, "null with an adapter; merge it into its model first"
+            yield "merge_adapter", False, f"true or null with an adapter and quantization={self.quantization}"
 
 
 @dataclass

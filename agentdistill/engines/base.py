@@ -13,9 +13,10 @@ def engine_name(config: EngineConfig) -> str:
     """What an engine of this config is called in records; known before it is opened."""
     if config.engine == "scripted":
         return f"scripted:{config.expert}"
+    name = config.model
     if config.engine == "vllm" and config.adapter is not None:
-        return f"{config.model}+{config.adapter}"
-    return config.model if config.quantization is None else f"{config.model}:{config.quantization}"
+        name += f"+{config.adapter}"
+    return name if config.quantization is None else f"{name}:{config.quantization}"
 
 
 @dataclass(frozen=True, slots=True)

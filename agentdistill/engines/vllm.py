@@ -15,6 +15,7 @@ from agentdistill.config import EngineConfig
 from agentdistill.engines.base import EngineLoad, engine_name
 from agentdistill.engines.guardian import Guardian
 from agentdistill.engines.int8 import int8_copy
+from agentdistill.engines.merged import merged_copy
 from agentdistill.errors import EngineError, MissingPartError, PromptTooLongError
 from agentdistill.models import resolve
 from agentdistill.types import Completion, FinishReason, Request
@@ -207,17 +208,26 @@ def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
         }
     else:
         arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
-    if config.adapter is not None:
+    if config.adapter is not None and not _merges(config):
         arguments |= {"enable_lora": True, "max_lora_rank": _adapter_rank(config.adapter)}
     return arguments
 
 
 def _weights(config: EngineConfig) -> dict[str, Any]:
     """Where vLLM finds the model, and its revision where that is still to be asked for."""
-    model = resolve(config.model)
-    if config.quantization is None:
-        return {"model": model, "revision": config.revision}
-    return {"model": int8_copy(model, config.revision)}
+    model, revision = resolve(config.model), config.revision
+    if config.adapter is not None and _merges(config):
+        model, revision = merged_copy(model, config.adapter, revision), None
+    if config.quantization is not None:
+        model, revision = int8_copy(model, revision), None
+    return {"model": model, "revision": revision}
+
+
+def _merges(config: EngineConfig) -> bool:
+    """Whether an adapter becomes part of the weights: on CPU, and where they are rounded, unless the config says."""
+    if config.merge_adapter is not None:
+        return config.merge_adapter
+    return config.quantization is not None or not _has_accelerator()
 
 
 def _adapter_rank(folder: str) -> int:
@@ -229,7 +239,7 @@ def _adapter_rank(folder: str) -> int:
 
 
 def _lora_request(config: EngineConfig) -> Any:
-    if config.adapter is None:
+    if config.adapter is None or _merges(config):
         return None
     from vllm.lora.request import LoRARequest
 

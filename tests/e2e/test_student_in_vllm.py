@@ -63,26 +63,32 @@ def engine_config(model: str, **changes) -> EngineConfig:
     return EngineConfig(engine="vllm", model=model, **settings)
 
 
-async def test_vllm_writes_with_the_adapter_what_peft_writes(trained, expected):
-    text, token_ids = await write(engine_config(PRESET, adapter=str(trained)))
-
-    assert token_ids == expected
-    assert text.startswith("Thought: ")
-
-
-async def test_vllm_writes_with_the_merged_student_what_peft_writes(trained, expected, tmp_path):
-    adapter.merge(models.resolve(PRESET), trained, tmp_path / "merged")
-
-    _, token_ids = await write(engine_config(str(tmp_path / "merged")))
-
-    assert token_ids == expected
-
-
-async def test_vllm_writes_like_the_student_with_an_int8_copy_of_it(trained, tmp_path, monkeypatch):
-    adapter.merge(models.resolve(PRESET), trained, tmp_path / "merged")
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """A cache of this test's own, with the preset in it."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / PRESET).symlink_to(models.resolve(PRESET))
     monkeypatch.setenv("AGENTDISTILL_CACHE", str(tmp_path))
+    return tmp_path
 
-    text, _ = await write(engine_config(str(tmp_path / "merged"), quantization="int8"))
+
+async def test_vllm_writes_with_the_adapter_beside_its_model_what_peft_writes(trained, expected, cache):
+    text, token_ids = await write(engine_config(PRESET, adapter=str(trained), merge_adapter=False))
+
+    assert token_ids == expected
+    assert text.startswith("Thought: ")
+    assert not (cache / "merged").exists()
+
+
+async def test_vllm_writes_with_the_adapter_merged_by_itself_what_peft_writes(trained, expected, cache):
+    _, token_ids = await write(engine_config(PRESET, adapter=str(trained), merge_adapter=True))
+
+    assert token_ids == expected
+    assert list((cache / "merged").iterdir())
+
+
+async def test_vllm_writes_like_the_student_with_an_int8_copy_of_it(trained, cache):
+    text, _ = await write(engine_config(PRESET, adapter=str(trained), quantization="int8"))
 
     assert text.startswith("Thought: ")
-    assert list((tmp_path / "int8").iterdir())
+    assert list((cache / "int8").iterdir())

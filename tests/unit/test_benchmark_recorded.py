@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -37,16 +38,31 @@ def read(folder: Path) -> list[Trajectory]:
     return trajectories_from_table(storage.read_folder(str(folder), TRAJECTORIES))
 
 
+@pytest.fixture
+def questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question set as it is published, with the questions of `episode`."""
+    examples = [{"id": number, "question": "What is 1?", "answer": "1"} for number in range(1, 4)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gsm_hard_500.json").write_text(json.dumps({"examples": examples}))
+    monkeypatch.setenv("AGENTDISTILL_DATA", str(tmp_path / "data"))
+
+
+def episode(number: int = 1, **changes: object) -> Trajectory:
+    return make_trajectory(question_id=f"gsm_hard-{number}", task="gsm_hard", **changes)
+
+
+@pytest.mark.usefixtures("questions")
 def test_episodes_come_back_as_they_were_but_for_their_token_ids(recorded: ModuleType, tmp_path: Path) -> None:
     run, anew = tmp_path / "runs" / "real", tmp_path / "elsewhere" / "real"
-    failed = make_trajectory(question_id="q3", stop_reason=StopReason.ENGINE_ERROR, answer=None, grade=None)
-    write(run / "trajectories", [make_trajectory(question_id="q2"), make_trajectory(question_id="q1"), failed])
-    write(run / "scores" / "before", [make_trajectory(role="student")])
+    failed = episode(3, stop_reason=StopReason.ENGINE_ERROR, answer=None, grade=None)
+    write(run / "trajectories", [episode(2), episode(1), failed])
+    write(run / "scores" / "before", [episode(role="student")])
     recorded.save(run)
     recorded.restore(anew)
     rows = read(anew / "trajectories")
-    assert [row.question_id for row in rows] == ["q1", "q2"]
+    assert [row.question_id for row in rows] == ["gsm_hard-1", "gsm_hard-2"]
     assert rows[0].messages == make_trajectory().messages
+    assert (rows[0].question, rows[0].gold_answers) == ("What is 1?", ("1",))
     assert rows[0].grade == make_trajectory().grade
     assert STEP.token_ids
     assert not any(step.token_ids for row in rows for step in row.steps)
@@ -54,9 +70,18 @@ def test_episodes_come_back_as_they_were_but_for_their_token_ids(recorded: Modul
     assert [row.role for row in read(anew / "scores" / "before")] == ["student"]
 
 
+def test_what_is_recorded_holds_no_question_and_no_gold_answer(recorded: ModuleType, tmp_path: Path) -> None:
+    write(tmp_path / "real" / "trajectories", [episode()])
+    recorded.save(tmp_path / "real")
+    (row,) = read(recorded.RECORDED / "real")
+    assert (row.question, row.gold_answers) == ("<question>", ())
+    assert [message.content for message in row.messages[:2]] == ["A long prompt.", "<question>"]
+    assert row.messages[2:] == make_trajectory().messages[2:]
+
+
 def test_nothing_is_put_over_episodes_that_are_there(recorded: ModuleType, tmp_path: Path) -> None:
     run = tmp_path / "real"
-    write(run / "trajectories", [make_trajectory()])
+    write(run / "trajectories", [episode()])
     recorded.save(run)
     with pytest.raises(SystemExit, match="there are episodes already"):
         recorded.restore(run)

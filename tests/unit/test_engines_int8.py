@@ -89,10 +89,15 @@ def test_a_torn_file_of_weights_leaves_no_copy_behind(source: Path) -> None:
 
 def test_records_name_the_quantization() -> None:
     assert engine_name(EngineConfig(model="m", quantization="int8")) == "m:int8"
+    assert engine_name(EngineConfig(model="m", adapter="a", quantization="int8")) == "m+a:int8"
 
 
-@pytest.mark.parametrize("changes", [{"engine": "scripted"}, {"adapter": "folder"}])
-def test_it_is_for_vllm_alone_and_not_below_an_adapter(changes) -> None:
-    config = EngineConfig(quantization="int8", **changes)
+def test_it_is_for_vllm_alone() -> None:
+    assert [key for key, _, _ in EngineConfig(quantization="int8", engine="scripted").problems()] == ["quantization"]
 
-    assert [key for key, _, _ in config.problems()] == ["quantization"]
+
+@pytest.mark.parametrize(("merge", "problems"), [(None, []), (True, []), (False, ["merge_adapter"])])
+def test_an_adapter_has_to_be_merged_before_its_model_is_rounded(merge, problems) -> None:
+    config = EngineConfig(quantization="int8", adapter="folder", merge_adapter=merge)
+
+    assert [key for key, _, _ in config.problems()] == problems

@@ -1,0 +1,163 @@
+"""Writes the tables of docs/results.md from the episodes in docs/recorded.
+
+python docs/make_results.py            # rewrite the page
+python docs/make_results.py --check    # exit status 1 where it is out of date
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from agentdistill.evaluate.statistics import Estimate, Paired, compare, compare_average
+from agentdistill.evaluate.summary import CellSummary, summarize
+from agentdistill.schema import trajectories_from_table
+from agentdistill.types import Trajectory
+
+PAGE = Path(__file__).with_name("results.md")
+RECORDED = Path(__file__).with_name("recorded")
+TASKS = {"math500": "MATH500", "gsm_hard": "GSM-Hard"}
+
+MAIN, PLAIN, COT = "coder_1.5b_to_0.5b", "coder_1.5b_to_0.5b_no_ftp", "coder_1.5b_to_0.5b_cot"
+
+#: What a row is called, and where its episodes lie: run, cell.
+CELLS: dict[str, tuple[str, str]] = {
+    "student, CoT prompt": (MAIN, "cot_prompt"),
+    "student, agent prompt": (MAIN, "agent_prompt"),
+    "CoT distilled": (COT, "cot_distilled"),
+    "agent distilled": (PLAIN, "agent_distilled_no_ftp"),
+    "agent distilled + FTP": (MAIN, "agent_distilled"),
+    "agent distilled + FTP + SAG (N=8)": (MAIN, "agent_distilled_sag"),
+}
+
+#: Which cells are compared: after, before.
+PAIRS = [
+    ("agent distilled + FTP", "student, agent prompt"),
+    ("agent distilled + FTP + SAG (N=8)", "student, agent prompt"),
+    ("agent distilled", "student, agent prompt"),
+    ("agent distilled + FTP", "student, CoT prompt"),
+    ("agent distilled + FTP", "CoT distilled"),
+    ("agent distilled + FTP", "agent distilled"),
+    ("agent distilled + FTP + SAG (N=8)", "agent distilled + FTP"),
+    ("CoT distilled", "student, CoT prompt"),
+]
+
+TEACHERS = {"agent, FTP": MAIN, "agent": PLAIN, "CoT": COT}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Everything that docs/recorded holds; a cell that was not run is not in it."""
+
+    cells: dict[str, CellSummary]
+    teachers: dict[str, CellSummary]
+
+
+def read() -> Recorded:
+    cells = {label: _summary(run, cell) for label, (run, cell) in CELLS.items() if _path(run, cell).exists()}
+    teachers = {label: _summary(run, "teacher") for label, run in TEACHERS.items() if _path(run, "teacher").exists()}
+    return Recorded(cells, teachers)
+
+
+def page(current: str) -> str:
+    """The page with each table between its two marks written anew. Raises ValueError where a mark is missing."""
+    recorded = read()
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: python docs/make_results.py -->", f"<!-- end of {name} -->"
+        before, found, rest = current.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"{PAGE.name}: expected the marks {begin!r} and {end!r}")
+        current = f"{before}{begin}\n{table(recorded)}\n{end}{after}"
+    return current
+
+
+def accuracy_table(recorded: Recorded) -> str:
+    def row(label: str, cell: CellSummary) -> list[str]:
+        return [label, *(_interval(cell.by_task.get(task)) for task in TASKS), _interval(cell.average)]
+
+    rows = [row(label, cell) for label, cell in recorded.cells.items()]
+    return _markdown(["", *TASKS.values(), "average"], rows)
+
+
+def difference_table(recorded: Recorded) -> str:
+    rows = []
+    for after, before in PAIRS:
+        if after in recorded.cells and before in recorded.cells:
+            first, second = (recorded.cells[name].scores for name in (before, after))
+            parts = [compare(first[task], second[task]) for task in TASKS]
+            rows.append([f"{after} − {before}", *map(_difference, [*parts, compare_average(first, second)])])
+    return _markdown(["", *TASKS.values(), "average"], rows)
+
+
+def behaviour_table(recorded: Recorded) -> str:
+    heads = ["", "steps", "tokens written", "invalid actions", "failed code", "tokens a correct answer", "no answer"]
+    return _markdown(heads, [_behaviour(label, cell) for label, cell in recorded.cells.items()])
+
+
+def teacher_table(recorded: Recorded) -> str:
+    heads = ["", "episodes", "correct", "questions with a correct one", "steps", "tokens written", "invalid actions"]
+    rows = []
+    for label, cell in recorded.teachers.items():
+        solved = sum(score > 0 for scores in cell.scores.values() for score in scores.values())
+        share = f"{cell.num_correct} ({cell.num_correct / cell.num_episodes:.0%})"
+        counts = [str(cell.num_episodes), share, f"{solved} of {cell.num_questions}", f"{cell.steps:.2f}"]
+        rows.append([label, *counts, f"{cell.completion_tokens:,.0f}", f"{cell.invalid_action_share:.1%}"])
+    return _markdown(heads, rows)
+
+
+TABLES: dict[str, Callable[[Recorded], str]] = {
+    "accuracy": accuracy_table,
+    "differences": difference_table,
+    "behaviour": behaviour_table,
+    "teachers": teacher_table,
+}
+
+
+def _path(run: str, cell: str) -> Path:
+    return RECORDED / run / f"{cell}.parquet"
+
+
+def _summary(run: str, cell: str) -> CellSummary:
+    episodes: Iterable[Trajectory] = trajectories_from_table(pq.read_table(_path(run, cell)))
+    return summarize(episodes)
+
+
+def _behaviour(label: str, cell: CellSummary) -> list[str]:
+    unanswered = sum(count for reason, count in cell.stop_reasons.items() if reason != "final_answer")
+    price = "–" if cell.tokens_per_correct is None else f"{cell.tokens_per_correct:,.0f}"
+    shares = [f"{cell.invalid_action_share:.1%}", f"{cell.execution_error_share:.1%}"]
+    return [label, f"{cell.steps:.2f}", f"{cell.completion_tokens:,.0f}", *shares, price, str(unanswered)]
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{100 * estimate.value:.1f} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def _difference(paired: Paired) -> str:
+    value, low, high = 100 * paired.difference, 100 * paired.low, 100 * paired.high
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f}), p = {paired.p_value:.2g}"
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def main() -> int:
+    current = PAGE.read_text()
+    new = page(current)
+    if "--check" in sys.argv[1:]:
+        return int(new != current)
+    PAGE.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
