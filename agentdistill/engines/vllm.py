@@ -18,6 +18,7 @@ from agentdistill.engines.int8 import int8_copy
 from agentdistill.engines.merged import merged_copy
 from agentdistill.errors import EngineError, MissingPartError, PromptTooLongError
 from agentdistill.models import resolve
+from agentdistill.processor import cpu_has_bfloat16
 from agentdistill.types import Completion, FinishReason, Request
 
 _CPU_BATCHED_TOKENS = 4_096  # of one scheduler step; vLLM's own default on CPU
@@ -190,7 +191,7 @@ def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
     on_cpu = not _has_accelerator()
     arguments: dict[str, Any] = {
         **_weights(config),
-        "dtype": ("float32" if on_cpu else "bfloat16") if config.dtype == "auto" else config.dtype,
+        "dtype": _auto_dtype(on_cpu) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
         "tensor_parallel_size": config.tensor_parallel,
@@ -211,6 +212,10 @@ def _engine_arguments(config: EngineConfig) -> dict[str, Any]:
     if config.adapter is not None and not _merges(config):
         arguments |= {"enable_lora": True, "max_lora_rank": _adapter_rank(config.adapter)}
     return arguments
+
+
+def _auto_dtype(on_cpu: bool) -> str:
+    return "bfloat16" if not on_cpu or cpu_has_bfloat16() else "float32"
 
 
 def _weights(config: EngineConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import ConfigError
+from agentdistill.processor import cpu_has_bfloat16
 from agentdistill.train import attention
 from agentdistill.train.loss import chunked_cross_entropy
 from agentdistill.train.render import Rendered
@@ -224,9 +225,3 @@ def compute_dtype(name: str, device: torch.device) -> torch.dtype | None:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else None
     return torch.bfloat16 if cpu_has_bfloat16() else None
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX)."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)

@@ -1,0 +1,11 @@
+"""What this machine's processor computes in hardware."""
+
+from __future__ import annotations
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX); one without may be 400 times slower."""
+    import torch
+
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
