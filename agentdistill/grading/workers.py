@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +19,7 @@ from agentdistill.grading.worker import Comparison, Verdict
 
 _BATCH = 64
 _STARTS_A_BATCH = 3
+_CLOSED = "the grader was closed while it compared"
 #: Not `-m`: the package has imported the module already, and runpy warns about a second copy.
 _MAIN = "from agentdistill.grading.worker import main; main()"
 
@@ -37,9 +38,15 @@ class MathWorkers:
         self._closed = threading.Event()
 
     def compare_many(self, comparisons: Sequence[Comparison]) -> list[Verdict]:
-        """The verdicts in order. Raises GradingError where workers cannot be kept alive."""
+        """The verdicts in order. Raises GradingError where workers cannot be kept alive, or were closed meanwhile."""
         batches = [list(comparisons[start : start + _BATCH]) for start in range(0, len(comparisons), _BATCH)]
-        return [verdict for verdicts in self._threads.map(self._run, batches) for verdict in verdicts]
+        try:
+            return [verdict for verdicts in self._threads.map(self._run, batches) for verdict in verdicts]
+        except (CancelledError, RuntimeError) as error:
+            # Of the pool of threads: a batch that had not begun when it was closed, or came later.
+            if self._closed.is_set() and not isinstance(error, GradingError):
+                raise GradingError(_CLOSED) from error
+            raise
 
     def close(self) -> None:
         """End the processes, in the middle of a comparison too."""
@@ -66,7 +73,7 @@ class MathWorkers:
 
     def _start(self) -> _Worker:
         if self._closed.is_set():
-            raise GradingError("the grader was closed while it compared")
+            raise GradingError(_CLOSED)
         worker = _Worker(self._limit_s, self._memory_mb)
         self._alive.add(worker)
         return worker

@@ -35,6 +35,10 @@ def state(pid: int) -> str:
         return ""
 
 
+def is_alive(pid: int) -> bool:
+    return state(pid) not in ("", "Z")
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     until = time.monotonic() + 60
     while not condition():
@@ -58,17 +62,17 @@ def opener():
 def test_a_killed_opener_leaves_no_engine_behind(opener) -> None:
     process, stopped, child, other = opener
     process.send_signal(signal.SIGKILL)
-    wait_until(lambda: state(stopped) in ("", "Z") and state(child) in ("", "Z"))
-    assert state(other) == "S"  # started outside: none of the engine's
+    wait_until(lambda: not is_alive(stopped) and not is_alive(child))
+    assert is_alive(other)  # started outside: none of the engine's
 
 
 def test_an_opener_that_loses_its_children_first_leaves_no_engine_behind(opener) -> None:
     process, _, child, _ = opener
     for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         os.kill(int(pid), signal.SIGKILL)
-    assert state(child) == "S"  # nobody's child any more, and still there
+    assert is_alive(child)  # nobody's child any more, and still there
     process.kill()
-    wait_until(lambda: state(child) in ("", "Z"))
+    wait_until(lambda: not is_alive(child))
 
 
 def test_an_engine_that_hangs_is_killed_on_request(opener) -> None:
@@ -76,6 +80,6 @@ def test_an_engine_that_hangs_is_killed_on_request(opener) -> None:
     process.stdin.write("\n")
     process.stdin.flush()
     assert process.stdout.readline() == "killed\n"
-    assert state(stopped) in ("", "Z")
-    wait_until(lambda: state(child) in ("", "Z"))
-    assert state(other) == "S"
+    assert not is_alive(stopped)
+    wait_until(lambda: not is_alive(child))
+    assert is_alive(other)

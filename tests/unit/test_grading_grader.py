@@ -146,6 +146,14 @@ def test_closing_ends_a_comparison_that_goes_on():
     grader.close()
     thread.join(timeout=30)
     assert not thread.is_alive()
+    assert [str(error) for error in raised] == ["the grader was closed while it compared"]
+
+
+def test_a_closed_grader_says_so():
+    grader = Grader(GraderSettings(workers=1))
+    grader.close()
+    with pytest.raises(GradingError, match="was closed"):
+        grader.grade(math_request("\\sqrt{5}", "sqrt(5)"))
 
 
 def test_grades_depend_on_neither_order_nor_workers(grader):
