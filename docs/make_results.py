@@ -7,7 +7,7 @@ python docs/make_results.py --check    # exit status 1 where it is out of date
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +54,16 @@ class Recorded:
     """Everything that docs/recorded holds; a cell that was not run is not in it."""
 
     cells: dict[str, CellSummary]
+    unanswered: dict[str, int]  # episodes of a cell that ended without an answer
     teachers: dict[str, CellSummary]
 
 
 def read() -> Recorded:
-    cells = {label: _summary(run, cell) for label, (run, cell) in CELLS.items() if _path(run, cell).exists()}
-    teachers = {label: _summary(run, "teacher") for label, run in TEACHERS.items() if _path(run, "teacher").exists()}
-    return Recorded(cells, teachers)
+    episodes = {label: _episodes(run, cell) for label, (run, cell) in CELLS.items() if _path(run, cell).exists()}
+    unanswered = {label: sum(row.answer is None for row in rows) for label, rows in episodes.items()}
+    teachers = {label: _episodes(run, "teacher") for label, run in TEACHERS.items() if _path(run, "teacher").exists()}
+    summaries = [{label: summarize(rows) for label, rows in group.items()} for group in (episodes, teachers)]
+    return Recorded(summaries[0], unanswered, summaries[1])
 
 
 def page(current: str) -> str:
@@ -96,7 +99,8 @@ def difference_table(recorded: Recorded) -> str:
 
 def behaviour_table(recorded: Recorded) -> str:
     heads = ["", "steps", "tokens written", "invalid actions", "failed code", "tokens a correct answer", "no answer"]
-    return _markdown(heads, [_behaviour(label, cell) for label, cell in recorded.cells.items()])
+    rows = [_behaviour(label, cell, recorded.unanswered[label]) for label, cell in recorded.cells.items()]
+    return _markdown(heads, rows)
 
 
 def teacher_table(recorded: Recorded) -> str:
@@ -122,13 +126,11 @@ def _path(run: str, cell: str) -> Path:
     return RECORDED / run / f"{cell}.parquet"
 
 
-def _summary(run: str, cell: str) -> CellSummary:
-    episodes: Iterable[Trajectory] = trajectories_from_table(pq.read_table(_path(run, cell)))
-    return summarize(episodes)
+def _episodes(run: str, cell: str) -> list[Trajectory]:
+    return list(trajectories_from_table(pq.read_table(_path(run, cell))))
 
 
-def _behaviour(label: str, cell: CellSummary) -> list[str]:
-    unanswered = sum(count for reason, count in cell.stop_reasons.items() if reason != "final_answer")
+def _behaviour(label: str, cell: CellSummary, unanswered: int) -> list[str]:
     price = "–" if cell.tokens_per_correct is None else f"{cell.tokens_per_correct:,.0f}"
     shares = [f"{cell.invalid_action_share:.1%}", f"{cell.execution_error_share:.1%}"]
     return [label, f"{cell.steps:.2f}", f"{cell.completion_tokens:,.0f}", *shares, price, str(unanswered)]
@@ -146,6 +148,8 @@ def _difference(paired: Paired) -> str:
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "\nNot run yet.\n"
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

@@ -14,7 +14,7 @@ from agentdistill.cli import DEMO_CONFIG, app
 from agentdistill.config import RunConfig, load
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*([ROOT / "README.md"] if (ROOT / "README.md").is_file() else []), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*([ROOT / "README.md"] if (ROOT / "README.md").is_file() else []), *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = "agentdistill|benchmarks|cluster|configs|docs|rayjobs|requirements|tests"
 
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
