@@ -59,6 +59,7 @@ class VllmEngine:
         prepare_environment(config)
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
             from vllm.v1.metrics.loggers import StatLoggerBase
         except ImportError as error:
             raise MissingPartError(f"engine vllm: cannot be imported ({error}); see docs/install.md") from error
@@ -76,7 +77,7 @@ class VllmEngine:
         try:
             arguments = AsyncEngineArgs(**_engine_arguments(config))
             with guardian.marking():
-                llm = _start(arguments, Logger)
+                llm = _start(AsyncLLM, arguments, Logger)
             return cls(config, llm, guardian, pulse, _lora_request(config))
         except Exception as error:
             guardian.kill()
@@ -162,20 +163,21 @@ class VllmEngine:
         self._guardian.kill()
 
 
-def _start(arguments: Any, logger: type) -> Any:
-    """The engine, in one process of its own where one is enough, else in one and a worker for each accelerator."""
+def _start(llm_class: Any, arguments: Any, logger: type) -> Any:
+    """The engine, on CPU in a single process below this one; elsewhere in as many as vLLM takes."""
     from vllm.platforms import current_platform
-    from vllm.utils.ompmultiprocessing import OMPProcessManager
-    from vllm.v1.engine.async_llm import AsyncLLM
 
     engine_config = arguments.create_engine_config()
     if not current_platform.is_cpu() or engine_config.parallel_config.world_size > 1:
-        return AsyncLLM.from_vllm_config(engine_config, stat_loggers=[logger])
+        return llm_class.from_vllm_config(engine_config, stat_loggers=[logger])
+    # On CPU alone: it is no part of the interface, and accelerators have another release of vLLM.
+    from vllm.utils.ompmultiprocessing import OMPProcessManager
+
     # vLLM would give the model a second process on CPU, for OpenMP's sake, which imports everything once more.
     # With the variables that this sets for that one, its first process will do.
     engine_config.parallel_config.distributed_executor_backend = "uni"
     with OMPProcessManager(engine_config).configure_omp_envs(rank=0, local_rank=0):
-        return AsyncLLM.from_vllm_config(engine_config, stat_loggers=[logger])
+        return llm_class.from_vllm_config(engine_config, stat_loggers=[logger])
 
 
 def prepare_environment(config: EngineConfig) -> None:
