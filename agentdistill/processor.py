@@ -12,3 +12,13 @@ def cpu_has_bfloat16() -> bool:
 
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+
+
+def cpu_has_vnni() -> bool:
+    """Whether the CPU multiplies 8-bit integers into 32 bits in one instruction (AVX-VNNI or AVX512-VNNI)."""
+    flags = {"avx_vnni", "avx512_vnni"}
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return any(flags & set(line.split()) for line in file if line.startswith("flags"))
+    except OSError:
+        return False
