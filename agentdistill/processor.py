@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+
 
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX).
@@ -16,9 +20,9 @@ def cpu_has_bfloat16() -> bool:
 
 def cpu_has_vnni() -> bool:
     """Whether the CPU multiplies 8-bit integers into 32 bits in one instruction (AVX-VNNI or AVX512-VNNI)."""
-    flags = {"avx_vnni", "avx512_vnni"}
+    wanted = {"avx_vnni", "avx512_vnni"}
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return any(flags & set(line.split()) for line in file if line.startswith("flags"))
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
+    return any(wanted & set(line.split()) for line in lines if line.startswith("flags"))

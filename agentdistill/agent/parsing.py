@@ -2,11 +2,12 @@ r"""From what a model wrote in its turn to the code to run.
 
 The rules, in order:
 
-1. The text ends where the model starts to play the environment: a line that begins with `Observation:`.
+1. The text ends where the model starts to play the environment: a line that begins with `Observation:`. (Engines stop
+   there too, and at a block marked output.)
 2. Fenced blocks marked py, python, python3 or not at all, closed by a fence at the start of a line, are code; so is
    `<code>...</code>`. Blocks in another language are not. Several blocks are joined in their order.
-3. A last block without its closing fence counts where the model ended its turn by itself (it forgot the fence), and is
-   UNFINISHED where the token limit cut it.
+3. A last block without its closing fence, behind all that have theirs, counts where the model ended its turn by itself
+   (it forgot the fence), and is UNFINISHED where the token limit cut it.
 4. Without any block, what follows a `Code:` line counts if it is valid Python; so does the whole text if it calls
    `final_answer`, `search` or `print` and is valid Python.
 5. What follows the last block is dropped from the conversation.
@@ -24,8 +25,9 @@ from agentdistill.types import ActionError, FinishReason
 
 END_TAG = "<end_code>"
 
-#: Where an engine should stop: the end of an action, or the start of an invented observation.
-STOP_TEXTS = (END_TAG, "\nObservation:")
+#: Where an engine should stop: the end of an action, or the start of an invented observation. Models that were trained
+#: on tool use in one turn, as Qwen2.5 was, write theirs into a block marked output.
+STOP_TEXTS = (END_TAG, "\nObservation:", "\n```output")
 
 _OBSERVATION = re.compile(r"^[ \t]*Observation\s*:", re.MULTILINE)
 _FENCE = re.compile(
@@ -57,9 +59,9 @@ def parse_action(text: str, finish_reason: FinishReason = FinishReason.STOP) -> 
     if not played.strip():
         return Action(played.rstrip(), "", "", ActionError.EMPTY, "the turn holds nothing but whitespace")
     spans = _code_spans(played)
+    opened = _open_fence(played, spans[-1][1] if spans else 0)
     if spans:
-        return _from_spans(played, spans, finish_reason)
-    opened = _last_open_fence(played, 0)
+        return _from_spans(played, spans, opened, finish_reason)
     if opened is not None:
         return _from_open_fence(played, opened, finish_reason, ())
     return _without_block(played, finish_reason)
@@ -77,16 +79,16 @@ def _code_spans(text: str) -> list[tuple[int, int, str]]:
     return [(match.start(), match.end(), match.group(1)) for match in _CODE_TAG.finditer(text)]
 
 
-def _last_open_fence(text: str, start: int) -> re.Match[str] | None:
-    match = None
-    for match in _OPEN_FENCE.finditer(text, start):
-        if match.group(1).lower() in _PYTHON:
-            return match
-    return None
+def _open_fence(text: str, start: int) -> re.Match[str] | None:
+    """The fence that opens a Python block behind `start` and all blocks that are complete, in whatever language."""
+    complete = max((match.end() for match in _FENCE.finditer(text)), default=0)
+    matches = _OPEN_FENCE.finditer(text, max(start, complete))
+    return next((match for match in matches if match.group(1).lower() in _PYTHON), None)
 
 
-def _from_spans(text: str, spans: list[tuple[int, int, str]], finish_reason: FinishReason) -> Action:
-    opened = _last_open_fence(text, spans[-1][1])
+def _from_spans(
+    text: str, spans: list[tuple[int, int, str]], opened: re.Match[str] | None, finish_reason: FinishReason
+) -> Action:
     codes = tuple(code.strip("\r\n") for _, _, code in spans)
     if opened is not None and text[opened.end() :].strip():
         return _from_open_fence(text, opened, finish_reason, codes)

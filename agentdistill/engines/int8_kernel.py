@@ -12,14 +12,22 @@ import torch
 
 from agentdistill.processor import cpu_has_vnni
 
+_NAME = "FbgemmInt8Kernel"  # in vLLM's log, and in what it says where it has no kernel
+
 
 def register() -> None:
-    """Put the kernel in front of vLLM's own; it takes itself out on other processors. May be called twice."""
-    from vllm.model_executor.kernels.linear import _POSSIBLE_INT8_KERNELS
-    from vllm.platforms import PlatformEnum
+    """Put the kernel in front of vLLM's own, on a processor that gains by it. May be called twice."""
+    from vllm.platforms import current_platform
+    from vllm.platforms.interface import CpuArchEnum, PlatformEnum
 
-    kernels = _POSSIBLE_INT8_KERNELS.setdefault(PlatformEnum.CPU, [])
-    if all(kernel.__name__ != "FbgemmInt8Kernel" for kernel in kernels):
+    # Elsewhere nothing of vLLM is touched: an accelerator's release of it may be built differently.
+    if not current_platform.is_cpu() or current_platform.get_cpu_architecture() != CpuArchEnum.X86 or cpu_has_vnni():
+        return
+    from vllm.model_executor.kernels.linear import _POSSIBLE_INT8_KERNELS
+
+    # vLLM's own function for this puts a kernel behind those that it has, where it would never be asked.
+    kernels = _POSSIBLE_INT8_KERNELS[PlatformEnum.CPU]
+    if all(kernel.__name__ != _NAME for kernel in kernels):
         kernels.insert(0, _kernel_class())
 
 
@@ -58,16 +66,10 @@ def product(x: torch.Tensor, packed: Any) -> torch.Tensor:
 def _kernel_class() -> type:
     from vllm.model_executor.kernels.linear.scaled_mm.ScaledMMLinearKernel import Int8ScaledMMLinearKernel
     from vllm.model_executor.layers.quantization.utils.w8a8_utils import convert_to_channelwise
-    from vllm.platforms import current_platform
-    from vllm.platforms.interface import CpuArchEnum
 
     class FbgemmInt8Kernel(Int8ScaledMMLinearKernel):  # type: ignore[misc]
         @classmethod
         def is_supported(cls, compute_capability: int | None = None) -> tuple[bool, str | None]:
-            if not current_platform.is_cpu() or current_platform.get_cpu_architecture() != CpuArchEnum.X86:
-                return False, "requires an x86 CPU"
-            if cpu_has_vnni():
-                return False, "oneDNN is as fast where the processor has VNNI"
             return can_pack(), "requires a torch with FBGEMM"
 
         @classmethod
@@ -89,4 +91,5 @@ def _kernel_class() -> type:
             y = y if bias is None else y + bias
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
+    FbgemmInt8Kernel.__name__ = _NAME
     return FbgemmInt8Kernel

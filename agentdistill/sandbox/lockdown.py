@@ -177,9 +177,13 @@ def readable() -> tuple[str, ...]:
 
 
 def _tops(files: Sequence[str], root: str) -> tuple[str, ...]:
-    """The first folders of these paths, as far as they do not lead to `root` too. Rules cost time in each session."""
+    """The first folders of these paths, as far as they do not lead to `root` too. Rules cost time in each session.
+
+    Of the paths without symbolic links: a virtual environment that is reached through one lies below another folder.
+    """
     found: dict[str, None] = {}
-    for file in files:
+    root = os.path.realpath(root)
+    for file in map(os.path.realpath, files):
         top = Path(file).parents[-2] if len(Path(file).parents) > 1 else Path(file)
         found[file if Path(root).is_relative_to(top) else str(top)] = None
     return tuple(found)

@@ -71,3 +71,34 @@ def test_no_text_makes_it_raise_and_code_and_error_exclude_each_other(text: str,
     action = parse_action(text, reason)
     assert bool(action.code.strip()) != bool(action.error)
     assert text.startswith(action.text)
+
+
+PRINTS = "Thought: add\nCode:\n```python\nprint(6 + 5)\n```"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "\n```output",
+        "\n```output\n10\n```\nSo the sum of \\( x \\) is 10.",
+        "\n```output\n10\n```\n```text\nten\n```\nten",
+    ],
+)
+def test_an_invented_output_is_no_code(after: str) -> None:
+    action = parse_action(PRINTS + after)
+
+    assert action.code == "print(6 + 5)"
+    assert action.error is None
+    assert action.text == PRINTS
+
+
+def test_prose_behind_a_block_in_another_language_is_no_code() -> None:
+    action = parse_action("```text\n10\n```\nThe value of \\( x \\) is 10.")
+
+    assert action.error is ActionError.NO_CODE
+
+
+def test_a_block_without_its_closing_fence_behind_an_invented_output_counts() -> None:
+    action = parse_action(PRINTS + "\n```output\n10\n```\nAgain:\n```py\nprint(7)")
+
+    assert action.code == "print(6 + 5)\n\nprint(7)"

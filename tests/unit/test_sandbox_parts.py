@@ -265,3 +265,35 @@ def test_a_folder_is_removed_however_deep(tmp_path) -> None:
     folders.remove(str(tmp_path / "d"))
     assert list(tmp_path.iterdir()) == []
     folders.remove(str(tmp_path / "d"))
+
+
+def test_a_session_reads_packages_that_are_reached_through_a_symbolic_link(tmp_path: Path) -> None:
+    link, elsewhere = tmp_path / "venv", tmp_path / "elsewhere" / "site-packages"
+    elsewhere.mkdir(parents=True)
+    link.symlink_to(elsewhere.parent)
+
+    assert lockdown._tops([str(link / "site-packages")], "/sessions") == (f"/{elsewhere.resolve().parts[1]}",)
+    assert lockdown._tops([str(link / "site-packages")], str(tmp_path)) == (str(elsewhere.resolve()),)
+
+
+def test_modules_are_found_lazily_where_the_environment_is_reached_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "packages" / "slowly").mkdir(parents=True)
+    (tmp_path / "packages" / "slowly" / "__init__.py").write_text("")
+    (tmp_path / "packages" / "slowly" / "later.py").write_text("answer = 42")
+    link = Path("/dev/shm") / f"agentdistill-test-{os.getpid()}"  # below another folder of the root than tmp_path
+    link.symlink_to(tmp_path / "packages")
+    try:
+        script = "\n".join(
+            [
+                "from agentdistill.sandbox import Sandbox",
+                "with Sandbox(preload=['slowly']) as sandbox, sandbox.session() as session:",
+                "    print(session.run('import slowly.later; print(slowly.later.answer)'))",
+            ]
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(link), str(Path(__file__).parents[2])])}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    finally:
+        link.unlink()
+
+    assert "stdout='42" in done.stdout
