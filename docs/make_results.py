@@ -50,6 +50,20 @@ TEACHERS = {"agent, FTP": MAIN, "agent": PLAIN, "CoT": COT}
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """One episode that the page shows in full."""
+
+    label: str  # a row of CELLS
+    question_id: str
+    title: str
+    asked: str  # in our words: the question itself is other people's
+    remark: str
+
+
+EXAMPLES: list[Example] = []
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """Everything that docs/recorded holds; a cell that was not run is not in it."""
 
@@ -114,11 +128,26 @@ def teacher_table(recorded: Recorded) -> str:
     return _markdown(heads, rows)
 
 
+def trajectories(recorded: Recorded) -> str:
+    """The chosen episodes, turn by turn."""
+    return "\n" + "\n".join(map(_example, EXAMPLES)) if EXAMPLES else "\nNot run yet.\n"
+
+
+def _example(example: Example) -> str:
+    [row] = [row for row in _episodes(*CELLS[example.label]) if row.question_id == example.question_id]
+    verdict = "right" if row.grade is not None and row.grade.correct else "wrong"
+    turns = [f"{step.text.strip()}\n\nObservation:\n{step.observation.strip() or '(the end)'}" for step in row.steps]
+    fence = "~~~~"
+    head = f"**{example.title}** ({example.label}, `{row.question_id}`, {verdict}). {example.asked}"
+    return "\n".join([head, "", fence, "\n\n".join(turns), fence, "", example.remark, ""])
+
+
 TABLES: dict[str, Callable[[Recorded], str]] = {
     "accuracy": accuracy_table,
     "differences": difference_table,
     "behaviour": behaviour_table,
     "teachers": teacher_table,
+    "trajectories": trajectories,
 }
 
 
