@@ -296,3 +296,9 @@ def test_a_session_imports_from_a_virtual_environment_that_is_reached_through_a_
 
     assert done.returncode == 0, done.stderr
     assert "stdout='Tensor" in done.stdout
+
+
+def test_a_session_imports_the_standard_library_and_what_is_preloaded() -> None:
+    with Sandbox(preload=["filelock"]) as sandbox, sandbox.session() as session:
+        assert session.run("import statistics, filelock, filelock._error").error is None
+        assert session.run("import yaml").error.type == "ModuleNotFoundError"
