@@ -1,4 +1,4 @@
-"""8-bit matrix products in vLLM for processors that have AVX2 alone.
+"""8-bit matrix products in vLLM for processors without VNNI.
 
 vLLM's own take oneDNN, which without VNNI is no faster than float32 (docs/performance.md). FBGEMM's, which torch brings
 along, are. vLLM finds this module through its plugin `agentdistill` (pyproject.toml), in each of its processes.
@@ -6,13 +6,12 @@ along, are. vLLM finds this module through its plugin `agentdistill` (pyproject.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 
 from agentdistill.processor import cpu_has_vnni
-
-_NAME = "FbgemmInt8Kernel"  # in vLLM's log, and in what it says where it has no kernel
 
 
 def register() -> None:
@@ -27,7 +26,7 @@ def register() -> None:
 
     # vLLM's own function for this puts a kernel behind those that it has, where it would never be asked.
     kernels = _POSSIBLE_INT8_KERNELS[PlatformEnum.CPU]
-    if all(kernel.__name__ != _NAME for kernel in kernels):
+    if _kernel_class() not in kernels:
         kernels.insert(0, _kernel_class())
 
 
@@ -63,6 +62,7 @@ def product(x: torch.Tensor, packed: Any) -> torch.Tensor:
     return torch.ops.quantized.linear_dynamic(x32 / divisor, packed, False).mul_(divisor).to(x.dtype)
 
 
+@functools.cache
 def _kernel_class() -> type:
     from vllm.model_executor.kernels.linear.scaled_mm.ScaledMMLinearKernel import Int8ScaledMMLinearKernel
     from vllm.model_executor.layers.quantization.utils.w8a8_utils import convert_to_channelwise
@@ -91,5 +91,4 @@ def _kernel_class() -> type:
             y = y if bias is None else y + bias
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
-    FbgemmInt8Kernel.__name__ = _NAME
     return FbgemmInt8Kernel

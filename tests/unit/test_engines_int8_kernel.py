@@ -94,7 +94,8 @@ def test_vllm_asks_for_the_kernel_first_where_it_pays(monkeypatch, vnni: bool) -
 
     if not current_platform.is_cpu():
         pytest.skip("this vLLM is not built for CPUs")
-    own = [kernel for kernel in linear._POSSIBLE_INT8_KERNELS[PlatformEnum.CPU] if kernel.__name__ != int8_kernel._NAME]
+    ours = int8_kernel._kernel_class()
+    own = [kernel for kernel in linear._POSSIBLE_INT8_KERNELS[PlatformEnum.CPU] if kernel is not ours]
     kernels = list(own)
     monkeypatch.setitem(linear._POSSIBLE_INT8_KERNELS, PlatformEnum.CPU, kernels)
     monkeypatch.setattr(int8_kernel, "cpu_has_vnni", lambda: vnni)
@@ -102,8 +103,7 @@ def test_vllm_asks_for_the_kernel_first_where_it_pays(monkeypatch, vnni: bool) -
     int8_kernel.register()
     int8_kernel.register()
 
-    assert [kernel.__name__ for kernel in kernels[: -len(own)]] == ([] if vnni else [int8_kernel._NAME])
-    assert kernels[-len(own) :] == own
+    assert kernels == (own if vnni else [ours, *own])
 
 
 def test_vllm_knows_the_plugin_that_registers_it() -> None:
