@@ -60,7 +60,48 @@ class Example:
     remark: str
 
 
-EXAMPLES: list[Example] = []
+EXAMPLES = [
+    Example(
+        "agent distilled + FTP",
+        "gsm_hard-1220",
+        "Learned: the numbers go into code",
+        "Two people spit seeds, 40 of them ten feet and 4,896,852 of them twelve feet; the average total is asked.",
+        "The form of the teacher without its long prompt: a plan, named quantities, one `print`, then the number that "
+        "was printed.",
+    ),
+    Example(
+        "agent distilled + FTP",
+        "math500-228",
+        "Learned: to go on after mistakes",
+        "The volume of the points whose squared distances to three perpendicular planes add up to 36.",
+        "An invalid action, then a name that is not defined, then both mended. The observation overrules the volume "
+        "that the thought had given: 216 pi there, 288 pi from the code.",
+    ),
+    Example(
+        "agent distilled + FTP + SAG (N=8)",
+        "gsm_hard-864",
+        "What SAG mends",
+        "A house is seven times as high as somebody of 60 inches, its first floor three times; the rest is asked.",
+        "Without SAG the program of this question failed; here one of eight that ran was taken. The thought is still "
+        "muddled: the vote is over what the code gives.",
+    ),
+    Example(
+        "agent distilled + FTP",
+        "math500-13",
+        "Not learned: to change the code, not only the thought",
+        "The height of a cylinder of volume 45 pi and radius 3.",
+        "It names the mistake rightly and writes the same program again, four times: greedy decoding in a context that "
+        "repeats itself. The teacher's kept trajectories hardly show it otherwise: failed code is mended in 4 of 138.",
+    ),
+    Example(
+        "agent distilled + FTP",
+        "gsm_hard-24",
+        "Not learned: to read carefully",
+        "Two fewer than five more than half of 973,054.",
+        "The form is perfect and a step is missing: the program stops at the five more. Code makes arithmetic certain, "
+        "not the reading of the question.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
