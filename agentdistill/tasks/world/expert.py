@@ -136,10 +136,13 @@ def _missing(asked: _Asked, facts: _Facts, queries: list[str]) -> _Lookup | None
 
 
 def _plan(asked: _Asked, facts: _Facts) -> str:
-    """The Thought before the computation: which numbers, of what, in the order in which the code has them."""
+    """The Thought before the computation: which numbers, of what, in the order in which the code has them.
+
+    No two of them begin alike: a student of 135 million parameters goes on from the words before as it is used to.
+    """
     country, capital = (facts[asked.a].get(field, "") for field in ("country", "capital"))
     return {
-        "density": f"I divide the population of {country} by the area of {country}.",
+        "density": f"The density of {country} is its population by its area.",
         "outside": f"I take the population of {asked.a} minus the population of {capital}.",
         "times": f"I divide the population of {country} by the population of {asked.a}.",
         "together": f"I add the population of {asked.a} and the population of {asked.b}.",
