@@ -138,7 +138,7 @@ def _missing(asked: _Asked, facts: _Facts, queries: list[str]) -> _Lookup | None
 def _plan(asked: _Asked, facts: _Facts) -> str:
     """The Thought before the computation: which numbers, of what, in the order in which the code has them.
 
-    No two of them begin alike: a student of 135 million parameters goes on from the words before as it is used to.
+    The two divisions begin differently: where they did not, small students wrote the one's code for the other.
     """
     country, capital = (facts[asked.a].get(field, "") for field in ("country", "capital"))
     return {
