@@ -62,8 +62,8 @@ class ServiceSearch:
         """At most k passages a query, best first.
 
         A busy service, or a replica that died, is asked again with growing pauses until the deadline. Then raises
-        BusyError where it was busy to the end, else RetrieverError. Raises UserError for k < 1 or what is no query,
-        at once.
+        what it said last: BusyError where it was busy, else RetrieverError. Raises UserError for k < 1 or what is no
+        query, at once.
         """
         check_k(k)
         clean = [clean_query(query) for query in queries]
@@ -82,14 +82,17 @@ class ServiceSearch:
     async def send(self, queries: list[str], k: int, expires_at: float) -> list[list[Passage]]:
         """Ask until there is an answer or the time is up."""
         pause_s = FIRST_PAUSE_S
+        said: Exception | None = None
         while True:
             try:
                 return await self._ask(queries, k, max(expires_at - time.monotonic(), 0.001))
             except (BusyError, RetrieverError) as error:
+                # The last try has what is left of the time: that it was too short must not hide what is wrong.
+                said = error if said is None or not isinstance(error.__cause__, TimeoutError) else said
                 # Jitter, so that clients that were turned away together do not come back together.
                 wait_s = pause_s * random.uniform(0.5, 1.5)
                 if time.monotonic() + wait_s >= expires_at:
-                    raise type(error)(f"{error} (asked again for {self.deadline_s:g} s)") from error
+                    raise type(said)(f"{said} (asked again for {self.deadline_s:g} s)") from said
             await asyncio.sleep(wait_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

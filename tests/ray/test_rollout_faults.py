@@ -144,7 +144,7 @@ def bad_retriever() -> Any:
 
 def test_a_retriever_that_fails_is_told_from_a_model_that_does(marks: Path, tmp_path: Path, retriever: str) -> None:
     serve.run(bad_retriever(), name="bad", route_prefix=None)
-    config = dataclasses.replace(RETRIEVER, deadline_s=1.0)
+    config = dataclasses.replace(RETRIEVER, deadline_s=3.0)
     # One episode at a time: the client sends what is asked at once in one request.
     good = dataclasses.replace(spec_for(tmp_path, "asks_for_trouble", in_flight=1), retriever_app=retriever)
     bad: RolloutSpec = dataclasses.replace(good, retriever_app="bad", retriever=config)

@@ -78,6 +78,12 @@ async def test_busy_to_the_end_is_busy():
         await titles(ServiceSearch(Handle(busy), deadline_s=0.2), "Oslo")
 
 
+@pytest.mark.parametrize("failure", [busy, dies])
+async def test_a_last_try_that_was_too_short_does_not_hide_what_is_wrong(failure):
+    with pytest.raises((BusyError, RetrieverError), match=r"holds 512 queries|the replica died"):
+        await titles(ServiceSearch(Handle(failure, hangs), deadline_s=0.3), "Oslo")
+
+
 @pytest.mark.parametrize("failure", [dies, cancelled, hangs])
 async def test_down_to_the_end_is_a_retriever_error(failure):
     with pytest.raises(RetrieverError):
