@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from agentdistill.tasks.world import corpus, questions
+from agentdistill.tasks.world.asking import TEMPLATES
 from agentdistill.tasks.world.expert import WRONG_TURN_SHARE, expert
 from agentdistill.tasks.world.facts import world
 from agentdistill.types import Kind, Message, Role
@@ -108,6 +109,17 @@ def test_expert_answers_every_question_from_observations(split):
         assert 3 <= num_turns(messages) <= 4
 
 
+def test_expert_says_in_every_thought_what_it_is_after():
+    aims = {}
+    for question in questions("train"):
+        messages, _ = run_episode(question)
+        turns = [message.content for message in messages if message.role is Role.ASSISTANT]
+        (aim,) = {re.match(r"Thought: For the (\w+): ", turn)[1] for turn in turns}
+        aims.setdefault(question.id.split("-")[2], set()).add(aim)
+    assert sorted(aims) == sorted(TEMPLATES)
+    assert len(set().union(*aims.values())) == len(aims), "no two templates have the same aim"
+
+
 def test_expert_goes_wrong_now_and_then_and_recovers():
     episodes = [run_episode(question, seed) for seed in (0, 1) for question in questions("train")]
     share = sum(num_turns(messages) == 4 for messages, _ in episodes) / len(episodes)
@@ -142,7 +154,7 @@ def test_expert_is_a_function_of_messages_and_seed():
 def test_expert_continues_a_thought_that_was_begun():
     question = questions("train", 1)[0]
     messages = [SYSTEM, Message(Role.USER, question.text), Message(Role.ASSISTANT, "Thought: First I look around.")]
-    assert re.fullmatch(r" I need .+\nCode:\n```py\n.+\n```<end_code>", expert(messages, 0), re.DOTALL)
+    assert re.fullmatch(r" For the \w+: I need .+\nCode:\n```py\n.+\n```<end_code>", expert(messages, 0), re.DOTALL)
 
 
 def test_expert_reasons_in_prose_where_no_code_is_asked_for():

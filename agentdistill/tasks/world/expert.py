@@ -24,7 +24,10 @@ WRONG_TURNS = ("wrong_type", "wrong_name")
 FIRST_QUERY = "about {}"
 SECOND_QUERY = "population of {}"
 
-#: What the first search is for: with it the first Thought already tells the templates apart.
+#: What every Thought begins with. A small model that said what it is after goes on with the right plan; where only the
+#: question told the templates apart, it mixed their searches and computations.
+_AIMS = {"density": "density", "outside": "rest", "times": "ratio", "together": "sum", "larger": "difference"}
+#: What the first search is for.
 _NEEDS = {
     "density": "the country of {a}",
     "outside": "the capital of {a}",
@@ -76,6 +79,8 @@ def expert(messages: Sequence[Message], seed: int) -> str:
     continues = bool(messages) and messages[-1].role is Role.ASSISTANT
     past = [message.content for message in messages if message.role is Role.ASSISTANT]
     thought, code = _next_action(asked, past[:-1] if continues else past, _read(messages), seed)
+    if asked is not None:
+        thought = f"For the {_AIMS[asked.template]}: {thought}"
     return f"{'' if continues else 'Thought:'} {thought}\nCode:\n```py\n{code}\n```<end_code>"
 
 
@@ -131,18 +136,15 @@ def _missing(asked: _Asked, facts: _Facts, queries: list[str]) -> _Lookup | None
     if asked.template == "outside":
         capital = facts[asked.a].get("capital", "")
         if not known(capital):
-            return _Lookup(capital, f"The capital of {asked.a} is {capital}. I search for {capital}.")
+            return _Lookup(capital, f"Its capital is {capital}. I search for {capital}.")
     return None
 
 
 def _plan(asked: _Asked, facts: _Facts) -> str:
-    """The Thought before the computation: which numbers, of what, in the order in which the code has them.
-
-    The two divisions begin differently: where they did not, small students wrote the one's code for the other.
-    """
+    """The Thought before the computation: which numbers, of what, in the order in which the code has them."""
     country, capital = (facts[asked.a].get(field, "") for field in ("country", "capital"))
     return {
-        "density": f"The density of {country} is its population by its area.",
+        "density": f"I divide the population of {country} by the area of {country}.",
         "outside": f"I take the population of {asked.a} minus the population of {capital}.",
         "times": f"I divide the population of {country} by the population of {asked.a}.",
         "together": f"I add the population of {asked.a} and the population of {asked.b}.",
