@@ -32,6 +32,8 @@ CELLS: dict[str, tuple[str, str]] = {
     "agent distilled": (PLAIN, "agent_distilled_no_ftp"),
     "agent distilled + FTP": (MAIN, "agent_distilled"),
     "agent distilled + FTP + SAG (N=8)": (MAIN, "agent_distilled_sag"),
+    "agent distilled, turns of 768 tokens": (PLAIN, "agent_distilled_no_ftp_768"),
+    "agent distilled + FTP, turns of 768 tokens": (MAIN, "agent_distilled_768"),
 }
 
 #: Which cells are compared: after, before.
@@ -43,6 +45,10 @@ PAIRS = [
     ("agent distilled + FTP", "CoT distilled"),
     ("agent distilled + FTP", "agent distilled"),
     ("agent distilled + FTP + SAG (N=8)", "agent distilled + FTP"),
+    ("agent distilled + FTP, turns of 768 tokens", "agent distilled, turns of 768 tokens"),
+    ("agent distilled + FTP, turns of 768 tokens", "student, agent prompt"),
+    ("agent distilled, turns of 768 tokens", "student, agent prompt"),
+    ("agent distilled, turns of 768 tokens", "CoT distilled"),
     ("CoT distilled", "student, CoT prompt"),
 ]
 
