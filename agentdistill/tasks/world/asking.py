@@ -47,7 +47,7 @@ TEMPLATES = {
         Template("outside", "How many people in {a} live outside its capital?", "chained"),
         Template(
             "times",
-            "The country that {a} is a city in has how many times the population of {a}? Round down.",
+            "The country that {a} is a city in has how many times the population of {a}? Round to 2 decimals.",
             "chained",
         ),
         Template("together", "How many people live in {a} and {b} together?", "parallel"),
@@ -169,7 +169,7 @@ def _outside(facts: World, country: Country) -> _Item:
 
 
 def _times(facts: World, city: City) -> _Item:
-    return _item("times", str(facts.countries[city.country].population // city.population), city)
+    return _item("times", str(round(facts.countries[city.country].population / city.population, 2)), city)
 
 
 def _together(first: City, second: City) -> _Item:

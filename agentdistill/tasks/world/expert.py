@@ -63,6 +63,26 @@ class _Lookup:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Arithmetic:
+    """What is done with the two numbers, in words and in code."""
+
+    plan: str
+    code: str
+
+
+#: The two numbers have the same names in every template's code, so that what a small model learns of one holds for the
+#: others: the Thought before the code says which numbers they are.
+_RATIO = _Arithmetic("I divide {first} by {second}.", "round(first / second, 2)")
+_DIFFERENCE = _Arithmetic("I take {first} minus {second}.", "first - second")
+_ARITHMETIC = {
+    "density": _RATIO,
+    "outside": _DIFFERENCE,
+    "times": _RATIO,
+    "together": _Arithmetic("I add {first} and {second}.", "first + second"),
+    "larger": _DIFFERENCE,
+}
+
 _Facts = Mapping[str, Mapping[str, str]]
 
 
@@ -140,41 +160,31 @@ def _missing(asked: _Asked, facts: _Facts, queries: list[str]) -> _Lookup | None
     return None
 
 
-def _plan(asked: _Asked, facts: _Facts) -> str:
-    """The Thought before the computation: which numbers, of what, in the order in which the code has them."""
+def _numbers(asked: _Asked, facts: _Facts) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Which two numbers are computed with, in the code's order: of each the field and whose it is."""
     country, capital = (facts[asked.a].get(field, "") for field in ("country", "capital"))
     return {
-        "density": f"I divide the population of {country} by the area of {country}.",
-        "outside": f"I take the population of {asked.a} minus the population of {capital}.",
-        "times": f"I divide the population of {country} by the population of {asked.a}.",
-        "together": f"I add the population of {asked.a} and the population of {asked.b}.",
-        "larger": f"I take the area of {asked.a} minus the area of {asked.b}.",
+        "density": (("population", country), ("area", country)),
+        "outside": (("population", asked.a), ("population", capital)),
+        "times": (("population", country), ("population", asked.a)),
+        "together": (("population", asked.a), ("population", asked.b)),
+        "larger": (("area", asked.a), ("area", asked.b)),
     }[asked.template]
 
 
+def _plan(asked: _Asked, facts: _Facts) -> str:
+    """The Thought before the computation: which numbers, of what, in the order in which the code has them."""
+    first, second = (f"the {field} of {title}" for field, title in _numbers(asked, facts))
+    return _ARITHMETIC[asked.template].plan.format(first=first, second=second)
+
+
 def _computation(asked: _Asked, facts: _Facts, misspelled: bool = False) -> str:
-    """The code of the last step: numbers copied from the observations, then the arithmetic."""
-    first = facts[asked.a]
-    if asked.template == "density":
-        country = facts[first["country"]]
-        values = {"population": country["population"], "area": country["area"]}
-        answer = "round(population / area, 2)"
-    elif asked.template == "outside":
-        values = {"country": first["population"], "capital": facts[first["capital"]]["population"]}
-        answer = "country - capital"
-    elif asked.template == "times":
-        values = {"country": facts[first["country"]]["population"], "city": first["population"]}
-        answer = "country // city"
-    elif asked.template == "together":
-        values = {"first": first["population"], "second": facts[asked.b]["population"]}
-        answer = "first + second"
-    else:
-        values = {"first": first["area"], "second": facts[asked.b]["area"]}
-        answer = "first - second"
+    """The code of the last step: the plan's numbers copied from the observations, then the arithmetic."""
+    first, second = (facts[title][field] for field, title in _numbers(asked, facts))
+    answer = _ARITHMETIC[asked.template].code
     if misspelled:
-        answer = answer.replace(next(iter(values)), "total")
-    assignments = "\n".join(f"{name} = {value}" for name, value in values.items())
-    return f"{assignments}\nfinal_answer({answer})"
+        answer = answer.replace("first", "total")
+    return f"first = {first}\nsecond = {second}\nfinal_answer({answer})"
 
 
 def _reasoning(asked: _Asked | None) -> str:
