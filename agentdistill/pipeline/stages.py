@@ -7,6 +7,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agentdistill import storage
@@ -240,11 +241,17 @@ def _brief(stage: str, summary: dict[str, Any]) -> str:
         case "select":
             return f"{summary['kept']} of {summary['total']} trajectories kept"
         case "train":
-            return f"{summary['steps']} steps, loss {summary['loss']:.4f}, student in {summary['student']}"
+            return f"{summary['steps']} steps, loss {summary['loss']:.4f}, student in {_shown(summary['student'])}"
         case "evaluate":
             return ", ".join(f"{name}: {cell['percent']}" for name, cell in summary["cells"].items())
         case _:
             return str(summary["page"])
+
+
+def _shown(path: str) -> str:
+    """The path as somebody who stands in the working directory would write it."""
+    local = Path(path)
+    return str(local.relative_to(Path.cwd())) if local.is_relative_to(Path.cwd()) else path
 
 
 def _trained_student(run: Run) -> TrainedStudent | None:
