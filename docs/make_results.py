@@ -32,7 +32,6 @@ CELLS: dict[str, tuple[str, str]] = {
     "agent distilled": (PLAIN, "agent_distilled_no_ftp"),
     "agent distilled + FTP": (MAIN, "agent_distilled"),
     "agent distilled + FTP + SAG (N=8)": (MAIN, "agent_distilled_sag"),
-    "agent distilled, turns of 768 tokens": (PLAIN, "agent_distilled_no_ftp_768"),
     "agent distilled + FTP, turns of 768 tokens": (MAIN, "agent_distilled_768"),
 }
 
@@ -45,10 +44,8 @@ PAIRS = [
     ("agent distilled + FTP", "CoT distilled"),
     ("agent distilled + FTP", "agent distilled"),
     ("agent distilled + FTP + SAG (N=8)", "agent distilled + FTP"),
-    ("agent distilled + FTP, turns of 768 tokens", "agent distilled, turns of 768 tokens"),
     ("agent distilled + FTP, turns of 768 tokens", "student, agent prompt"),
-    ("agent distilled, turns of 768 tokens", "student, agent prompt"),
-    ("agent distilled, turns of 768 tokens", "CoT distilled"),
+    ("agent distilled + FTP, turns of 768 tokens", "agent distilled + FTP"),
     ("CoT distilled", "student, CoT prompt"),
 ]
 
