@@ -126,7 +126,7 @@ def render_all(
             f"none of the {read} training examples fits train.max_length = {config.max_length} tokens; raise it"
         )
     # Trajectories lie in the order in which their episodes ended, which no seed decides: the same ones in another order
-    # must train the same student.
+    # must be trained on alike.
     kept.sort(key=lambda pair: (pair[0].question_id, pair[0].sample_index, pair[0].example_id))
     held_out = _held_out([example for example, _ in kept], config)
     table = _to_table(kept, held_out)
