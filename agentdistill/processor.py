@@ -14,8 +14,14 @@ def cpu_has_bfloat16() -> bool:
     """
     import torch
 
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()) or cpu_has_amx()
+
+
+def cpu_has_amx() -> bool:
+    """Whether the CPU multiplies tiles of bfloat16 and 8-bit integers in hardware (AMX)."""
+    import torch
+
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def cpu_has_vnni() -> bool:

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-_VARIABLE = "AGENTDISTILL_ENGINE"
+VARIABLE = "AGENTDISTILL_ENGINE"
 _KILL_S = 30.0  # a killed process may need its time to give back an accelerator's memory
 _PAUSE_S = 0.02
 
@@ -26,11 +26,11 @@ class Guardian:
     """Watches over the processes that are started within `marking()`."""
 
     def __init__(self) -> None:
-        self._mark = uuid.uuid4().hex
+        self.mark = uuid.uuid4().hex
         # In a session of its own, so that a signal to the actor's group does not end it first; and no child of ours,
         # for Ray ends those first of all where a worker exits in good order.
         starter = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, self._mark], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-I", "-S", __file__, self.mark], stdin=subprocess.PIPE, start_new_session=True
         )
         starter.wait()
         assert starter.stdin is not None
@@ -39,23 +39,23 @@ class Guardian:
     @contextlib.contextmanager
     def marking(self) -> Iterator[None]:
         """What this process starts meanwhile, and what that starts, carries the mark."""
-        os.environ[_VARIABLE] = self._mark
+        os.environ[VARIABLE] = self.mark
         # Without it, a process that changes its title overwrites its environment as others see it.
         os.environ.setdefault("SPT_NOENV", "1")
         try:
             yield
         finally:
-            del os.environ[_VARIABLE]
+            del os.environ[VARIABLE]
 
     def kill(self) -> None:
         """End the marked processes at once, stopped ones too, and the watch over them."""
-        kill_marked(self._mark)
+        kill_marked(self.mark)
         self._pipe.close()
 
 
 def kill_marked(mark: str) -> None:
     """Kill every process that carries the mark, until none is left. Finds none where there is no /proc."""
-    wanted = f"{_VARIABLE}={mark}".encode()
+    wanted = f"{VARIABLE}={mark}".encode()
     until = time.monotonic() + _KILL_S
     while found := [pid for pid in _processes() if wanted in _environment(pid)]:
         for pid in found:

@@ -1,7 +1,7 @@
-"""8-bit matrix products in vLLM for processors without VNNI.
+"""8-bit matrix products in vLLM for processors on which its own are slow, or fail.
 
-vLLM's own take oneDNN, which without VNNI is no faster than float32 (docs/performance.md). FBGEMM's, which torch brings
-along, are. vLLM finds this module through its plugin `agentdistill` (pyproject.toml), in each of its processes.
+Without VNNI its own, by oneDNN, are no faster than float32 (docs/performance.md). FBGEMM's, which torch brings along,
+are. With AMX its own take activations of 16 bits alone, and float32 ends the engine; there oneDNN's do it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from typing import Any
 
 import torch
 
-from agentdistill.processor import cpu_has_vnni
+from agentdistill.processor import cpu_has_amx, cpu_has_vnni
 
 
 def register() -> None:
-    """Put the kernel in front of vLLM's own, on a processor that gains by it. May be called twice."""
+    """Put a kernel in front of vLLM's own, on a processor that gains by it. May be called twice."""
     from vllm.platforms import current_platform
     from vllm.platforms.interface import CpuArchEnum, PlatformEnum
 
     # Elsewhere nothing of vLLM is touched: an accelerator's release of it may be built differently.
-    if not current_platform.is_cpu() or current_platform.get_cpu_architecture() != CpuArchEnum.X86 or cpu_has_vnni():
+    if not current_platform.is_cpu() or current_platform.get_cpu_architecture() != CpuArchEnum.X86:
         return
+    if cpu_has_vnni() and not cpu_has_amx():
+        return
+    kernel = _onednn_kernel() if cpu_has_vnni() else _fbgemm_kernel()
     from vllm.model_executor.kernels.linear import _POSSIBLE_INT8_KERNELS
 
     # vLLM's own function for this puts a kernel behind those that it has, where it would never be asked.
     kernels = _POSSIBLE_INT8_KERNELS[PlatformEnum.CPU]
-    if _kernel_class() not in kernels:
-        kernels.insert(0, _kernel_class())
+    if kernel not in kernels:
+        kernels.insert(0, kernel)
 
 
 def pack(weight: torch.Tensor, scales: torch.Tensor) -> Any:
@@ -63,7 +66,7 @@ def product(x: torch.Tensor, packed: Any) -> torch.Tensor:
 
 
 @functools.cache
-def _kernel_class() -> type:
+def _fbgemm_kernel() -> type:
     from vllm.model_executor.kernels.linear.scaled_mm.ScaledMMLinearKernel import Int8ScaledMMLinearKernel
     from vllm.model_executor.layers.quantization.utils.w8a8_utils import convert_to_channelwise
 
@@ -92,3 +95,20 @@ def _kernel_class() -> type:
             return y.reshape(*x.shape[:-1], y.shape[-1])
 
     return FbgemmInt8Kernel
+
+
+@functools.cache
+def _onednn_kernel() -> type:
+    from vllm.model_executor.kernels.linear.scaled_mm.cpu import CPUInt8ScaledMMLinearKernel
+
+    class OnednnInt8Kernel(CPUInt8ScaledMMLinearKernel):  # type: ignore[misc]
+        """vLLM's own, which asks for the weights' type when it decides between AMX and oneDNN, not the activations'."""
+
+        def process_weights_after_loading(self, layer: torch.nn.Module) -> None:
+            if torch.get_default_dtype() != torch.float32:  # while a model is loaded, that of its activations
+                super().process_weights_after_loading(layer)
+                return
+            self.linear_method = self._apply_weights_onednn
+            self.process_weights_for_onednn(layer)
+
+    return OnednnInt8Kernel

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from agentdistill.config import EngineConfig
+from agentdistill.engines import last_words
 from agentdistill.engines.base import EngineLoad, engine_name
 from agentdistill.engines.guardian import Guardian
 from agentdistill.engines.int8 import int8_copy
@@ -25,6 +26,8 @@ _CPU_BATCHED_TOKENS = 4_096  # of one scheduler step; vLLM's own default on CPU
 # Of the prefix cache, which holds whole blocks alone: with vLLM's 128 on CPU a turn computes up to 127 tokens again.
 # The least that its CPU attention takes.
 _CPU_BLOCK_TOKENS = 32
+# What a killed process leaves.
+_UNSAID = "and left no word why, as when the system kills it for its memory"
 
 
 class _Pulse:
@@ -50,6 +53,7 @@ class VllmEngine:
         self._tokenizer = llm.get_tokenizer()
         self._ids = itertools.count()
         self._in_flight = 0
+        self._last_words = ""
         self._hung: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done once the engine hangs
         self._watch = asyncio.create_task(self._watch_pulse())
 
@@ -81,7 +85,8 @@ class VllmEngine:
             return cls(config, llm, guardian, pulse, _lora_request(config))
         except Exception as error:
             guardian.kill()
-            raise EngineError(f"engine vllm: model {config.model} cannot be loaded: {error}") from error
+            cause = last_words.told(guardian.mark) or error
+            raise EngineError(f"engine vllm: model {config.model} cannot be loaded: {cause}") from error
 
     async def __call__(self, request: Request) -> list[Completion]:
         """Raises PromptTooLongError, EngineError."""
@@ -92,7 +97,7 @@ class VllmEngine:
                 f"{self.model}: the prompt has {len(prompt_ids)} tokens, the context {self._config.max_model_len}"
             )
         if self.dead:
-            raise EngineError(f"{self.model}: the engine is dead")
+            raise EngineError(f"{self.model}: the engine is dead{self._cause()}")
         self._pulse.at = time.monotonic() if self._in_flight == 0 else self._pulse.at
         self._in_flight += 1
         # vLLM never wakes the requests of an engine that hangs: its silence has to.
@@ -125,6 +130,8 @@ class VllmEngine:
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            if self.dead:
+                raise EngineError(f"{self.model}: the engine died{self._cause()}") from error
             raise EngineError(f"{self.model}: {type(error).__name__}: {error}") from error
         if final is None:
             raise EngineError(f"{self.model}: the engine ended the request without an answer")
@@ -146,6 +153,11 @@ class VllmEngine:
     def dead(self) -> bool:
         return self._hung.done() or bool(self._llm.errored)
 
+    def _cause(self) -> str:
+        """What the engine's process died of, as a sentence goes on with it."""
+        self._last_words = self._last_words or last_words.told(self._guardian.mark)
+        return f": {self._last_words}" if self._last_words else f" {_UNSAID}"
+
     async def _watch_pulse(self) -> None:
         """Take the engine for dead when requests are in flight and no scheduler step was reported for `stall_s`."""
         while True:
@@ -161,6 +173,7 @@ class VllmEngine:
         self._watch.cancel()
         self._llm.shutdown()
         self._guardian.kill()
+        last_words.told(self._guardian.mark)  # nobody will ask for it any more
 
 
 def _start(llm_class: Any, arguments: Any, logger: type) -> Any:

@@ -1,5 +1,7 @@
 """Products of 8-bit weights through FBGEMM: as near to float32 as rounding allows, whatever the activations are."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -86,24 +88,85 @@ def test_a_machine_without_cpuinfo_counts_as_one_without(tmp_path, monkeypatch) 
     assert processor.cpu_has_vnni() is False
 
 
-@pytest.mark.slow  # vLLM takes ten seconds to import
-@pytest.mark.parametrize("vnni", [False, True])
-def test_vllm_asks_for_the_kernel_first_where_it_pays(monkeypatch, vnni: bool) -> None:
+@pytest.fixture
+def vllm_linear():
+    """vLLM's table of kernels; a vLLM for other processors has none of these."""
     from vllm.model_executor.kernels import linear
-    from vllm.platforms import PlatformEnum, current_platform
+    from vllm.platforms import current_platform
 
     if not current_platform.is_cpu():
         pytest.skip("this vLLM is not built for CPUs")
-    ours = int8_kernel._kernel_class()
-    own = [kernel for kernel in linear._POSSIBLE_INT8_KERNELS[PlatformEnum.CPU] if kernel is not ours]
+    return linear
+
+
+@pytest.mark.slow  # vLLM takes ten seconds to import
+@pytest.mark.parametrize(
+    ("vnni", "amx", "first"), [(False, False, "_fbgemm_kernel"), (True, False, None), (True, True, "_onednn_kernel")]
+)
+def test_vllm_asks_for_a_kernel_of_ours_first_where_it_pays(
+    monkeypatch, vllm_linear, vnni: bool, amx: bool, first: str | None
+) -> None:
+    from vllm.platforms import PlatformEnum
+
+    ours = [int8_kernel._fbgemm_kernel(), int8_kernel._onednn_kernel()]
+    own = [kernel for kernel in vllm_linear._POSSIBLE_INT8_KERNELS[PlatformEnum.CPU] if kernel not in ours]
     kernels = list(own)
-    monkeypatch.setitem(linear._POSSIBLE_INT8_KERNELS, PlatformEnum.CPU, kernels)
+    monkeypatch.setitem(vllm_linear._POSSIBLE_INT8_KERNELS, PlatformEnum.CPU, kernels)
     monkeypatch.setattr(int8_kernel, "cpu_has_vnni", lambda: vnni)
+    monkeypatch.setattr(int8_kernel, "cpu_has_amx", lambda: amx)
 
     int8_kernel.register()
     int8_kernel.register()
 
-    assert kernels == (own if vnni else [ours, *own])
+    assert kernels == ([getattr(int8_kernel, first)(), *own] if first else own)
+
+
+def loaded(kernel_class: type, dtype: torch.dtype) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.Tensor]:
+    """A layer's product as vLLM makes it with this kernel for a model of this type, and the layer's weight."""
+    from vllm.model_executor.kernels.linear.scaled_mm.ScaledMMLinearKernel import Int8ScaledMMLinearLayerConfig
+
+    rounded, scales = round_rows(torch.randn(64, 128))
+    layer = torch.nn.Module()
+    layer.weight = torch.nn.Parameter(rounded, requires_grad=False)
+    layer.scale = torch.nn.Parameter(scales.float().reshape(-1, 1), requires_grad=False)
+    layer.input_scale = layer.input_zero_point = layer.bias = None
+    layer.logical_widths = [64]
+    config = Int8ScaledMMLinearLayerConfig(is_static_input_scheme=False, is_channelwise=True, input_symmetric=True)
+    kernel = kernel_class(config, ("weight", "scale", "input_scale", "input_zero_point", "azp_adj"))
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        kernel.process_weights_after_loading(layer)
+    finally:
+        torch.set_default_dtype(before)
+    return lambda x: kernel.apply_weights(layer, x), (rounded * scales.reshape(-1, 1)).to(dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_with_amx_activations_of_both_types_are_multiplied(monkeypatch, vllm_linear, dtype: torch.dtype) -> None:
+    from vllm.model_executor.kernels.linear.scaled_mm import cpu
+
+    monkeypatch.setattr(cpu, "check_cpu_sgl_kernel", lambda *_: True)  # what vLLM asks of the processor
+    torch.manual_seed(0)
+    multiply, weight = loaded(int8_kernel._onednn_kernel(), dtype)
+    x = torch.randn(4, 128).to(dtype)
+
+    y = multiply(x)
+
+    assert y.dtype is dtype
+    assert relative_error(y.float(), x.float() @ weight.float().T) < 0.03
+
+
+@pytest.mark.slow
+def test_vllms_own_kernel_for_amx_still_refuses_float32(monkeypatch, vllm_linear) -> None:
+    from vllm.model_executor.kernels.linear.scaled_mm import cpu
+
+    monkeypatch.setattr(cpu, "check_cpu_sgl_kernel", lambda *_: True)
+    multiply, _ = loaded(cpu.CPUInt8ScaledMMLinearKernel, torch.float32)
+
+    with pytest.raises(RuntimeError, match="expect A to be bfloat16 or half"):  # else ours has become needless
+        multiply(torch.randn(4, 128))
 
 
 def test_vllm_knows_the_plugin_that_registers_it() -> None:
@@ -111,4 +174,4 @@ def test_vllm_knows_the_plugin_that_registers_it() -> None:
 
     plugins = {plugin.name: plugin.value for plugin in entry_points(group="vllm.general_plugins")}
 
-    assert plugins["agentdistill"] == "agentdistill.engines.int8_kernel:register"
+    assert plugins["agentdistill"] == "agentdistill.engines.plugin:register"
