@@ -38,24 +38,27 @@ def services(config: RunConfig, index: str) -> Iterator[Services]:
         f"{own}-retriever" if config.retriever.enabled else None, f"{own}-sandbox" if config.sandbox.service else None
     )
     _start_serve(config)
-    deployed: list[str] = []
-    try:
-        tools = {}
-        if names.retriever is not None:
-            deployed.append(names.retriever)
-            prefix = "/" if config.cluster.serve_port else None
-            serve.run(retriever_app(index, config.retriever), name=names.retriever, route_prefix=prefix)
-            search = service_search(names.retriever, config.retriever)
-            tools["search"] = search_tool(search, config.retriever.k, config.retriever.passage_chars)
-        if names.sandbox is not None:
-            from agentdistill.sandbox.service import sandbox_app
+    targets = []
+    tools = {}
+    if names.retriever is not None:
+        prefix = "/" if config.cluster.serve_port else None
+        targets.append(serve.RunTarget(retriever_app(index, config.retriever), names.retriever, prefix))
+        # It looks for the application when it is first called, so that both can start at once.
+        search = service_search(names.retriever, config.retriever)
+        tools["search"] = search_tool(search, config.retriever.k, config.retriever.passage_chars)
+    if names.sandbox is not None:
+        from agentdistill.sandbox.service import sandbox_app
 
-            deployed.append(names.sandbox)
-            serve.run(sandbox_app(config.sandbox, tools), name=deployed[-1], route_prefix=None)
+        targets.append(serve.RunTarget(sandbox_app(config.sandbox, tools), names.sandbox, None))
+    try:
+        if targets:
+            serve.run_many(targets)
         yield names
     finally:
-        for name in reversed(deployed):
-            serve.delete(name)
+        # All are told before one is waited for.
+        for wait in (False, True):
+            for target in targets:
+                serve.delete(target.name, _blocking=wait)
 
 
 def _start_serve(config: RunConfig) -> None:

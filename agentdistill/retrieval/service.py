@@ -211,6 +211,7 @@ def _options(config: RetrieverConfig, replicas: int, max_replicas: int) -> dict[
         "health_check_period_s": 10,
         "health_check_timeout_s": config.deadline_s + 10,
         "graceful_shutdown_timeout_s": 10,
+        "graceful_shutdown_wait_loop_s": 0.2,
     }
     if max_replicas > replicas:
         options["autoscaling_config"] = {

@@ -98,6 +98,7 @@ def sandbox_app(config: SandboxConfig, tools: Mapping[str, Callable[..., Any]] |
         "health_check_period_s": 10,
         "health_check_timeout_s": 40,
         "graceful_shutdown_timeout_s": 10,
+        "graceful_shutdown_wait_loop_s": 0.2,
         "request_router_config": RequestRouterConfig(
             request_router_class=SessionRouter, request_routing_stats_period_s=1, request_routing_stats_timeout_s=5
         ),
