@@ -88,7 +88,7 @@ MEANINGS: dict[str, str] = {
     "Sandbox.blocked_imports": "modules that code may not import",
     "Sandbox.replicas": "of the service, at the start",
     "Sandbox.max_replicas": "of the service, under load",
-    "Limits.wall_s": "on the clock, waiting for tools not counted",
+    "Limits.wall_s": "on the clock; waiting for tools or a busy processor not counted",
     "Limits.cpu_s": "processor time of all the session's processes",
     "Limits.memory_mb": "beyond what the warm process holds, all the session's processes together",
     "Limits.output_chars": "printed text that is kept, head and tail",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Limits:
     """Limits of one run. Sizes in MiB are 2**20 bytes; characters are code points of text."""
 
-    wall_s: float = 10.0  # time on the clock, waiting for tools not counted
+    wall_s: float = 10.0  # on the clock; waiting for tools, or for a processor that others use, not counted
     cpu_s: float = 10.0  # processor time of the session's processes together
     memory_mb: int = 1024  # beyond what the warm process holds, all processes of the session together
     output_chars: int = 20_000  # printed text that is kept, head and tail; 100 times as much ends the code

@@ -23,6 +23,10 @@ from agentdistill.types import CodeError, Limit, Outcome
 INTERRUPT_SIGNAL = signal.SIGUSR1
 GRACE_S = 0.5  # from the interrupt to the kill
 WATCH_EVERY_S = 0.1
+#: Less time for which the code waited for a processor is not given back to it.
+LEAST_GIVEN_S = 0.02
+#: With what is given back, a run may take so many times its limit on the clock.
+LONGEST = 10
 FILES_RESERVE = 16  # folders that the runner itself makes, one for each fork
 
 #: Names of faults of a part, which code may not claim: the episode would be taken for one that the system spoiled.
@@ -52,6 +56,7 @@ class Run:
         self.chunks: list[str] = []
         self.started = self.resumed = time.monotonic()
         self.wall_left_s = wall_s
+        self.given_s = 0.0  # time on the clock that others took from it, given back
         self.timer: asyncio.TimerHandle | None = None
         self.calls_started = self.calls_open = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -70,7 +75,7 @@ class Process:
         self.siblings: Callable[[], frozenset[int]] = frozenset  # pids below this one that are watched by themselves
         self.folder: Path | None = None  # where files are counted; None where the kernel does it
         self.baseline_bytes = 0
-        self.cpu_before_s = 0.0
+        self.cpu_before_s = self.ran_before_s = self.queued_before_s = 0.0
         self._numbers = itertools.count(1)
         self._run: Run | None = None
         self._pidfd = -1
@@ -89,6 +94,7 @@ class Process:
         run = self._run = Run(next(self._numbers), answers, self.limits.wall_s)
         # Of this process alone: what was below it ended with the run before.
         self.cpu_before_s = usage.of_process(self.pid).cpu_s
+        self.ran_before_s, self.queued_before_s = usage.main_thread(self.pid)
         self.channel.allowance = self.limits.wire_bytes
         if self.alive:
             self.channel.send({"op": "run", "code": code, "id": run.number})
@@ -155,16 +161,33 @@ class Process:
         if self._run and not self._run.done.done():
             self._run.done.set_result(None)
 
-    # Time on the clock: it stands still while the code waits for tools.
+    # Time on the clock: it stands still while the code waits for tools, or for a processor that others keep busy.
 
     def _arm(self, run: Run) -> None:
         run.resumed = time.monotonic()
-        run.timer = asyncio.get_running_loop().call_later(run.wall_left_s, self._stop, run, Limit.WALL)
+        run.timer = asyncio.get_running_loop().call_later(run.wall_left_s, self._on_clock, run)
 
     def _disarm(self, run: Run) -> None:
         run.wall_left_s = max(0.0, run.wall_left_s - (time.monotonic() - run.resumed))
         if run.timer:
             run.timer.cancel()
+
+    def _on_clock(self, run: Run) -> None:
+        """Its time is over; go on for as long as others kept the processors busy that it waited for."""
+        more = self._queued_for_others_s() - run.given_s
+        room = LONGEST * self.limits.wall_s - (time.monotonic() - run.started - run.log.seconds)
+        if min(more, room) < LEAST_GIVEN_S:
+            self._stop(run, Limit.WALL)
+            return
+        run.wall_left_s = min(more, room)
+        run.given_s += run.wall_left_s
+        self._arm(run)
+
+    def _queued_for_others_s(self) -> float:
+        ran, queued = usage.main_thread(self.pid)
+        # The session's other threads and processes may be what it waited for: they gain it nothing.
+        own = self._usage().cpu_s - self.cpu_before_s - (ran - self.ran_before_s)
+        return queued - self.queued_before_s - max(0.0, own)
 
     def _start_call(self, run: Run, message: dict[str, Any]) -> None:
         if run.calls_started >= self.limits.tool_calls:

@@ -76,6 +76,19 @@ def cpu_s(pid: int) -> float:
         return 0.0
 
 
+def main_thread(pid: int) -> tuple[float, float]:
+    """(seconds that a process's main thread ran, seconds that it could have run and waited for a processor).
+
+    Zeros where it is gone, or where the kernel does not count (`/proc/PID/schedstat`, nanoseconds).
+    """
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as file:
+            ran, queued, _ = map(int, file.read().split())
+    except (OSError, ValueError):
+        return 0.0, 0.0
+    return ran / 1e9, queued / 1e9
+
+
 def of_folder(folder: Path, most_files: int) -> tuple[int, int]:
     """(bytes on disk, entries) below a folder; stops counting soon after `most_files` entries."""
     size = entries = 0

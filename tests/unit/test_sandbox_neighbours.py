@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ import pytest
 import agentdistill
 from agentdistill.errors import SandboxError
 from agentdistill.sandbox import Limits, Sandbox, usage
+from agentdistill.types import Limit
 
 pytestmark = pytest.mark.slow
 
@@ -220,3 +221,43 @@ def test_the_folder_of_a_sandbox_all_of_whose_processes_were_killed_goes_with_th
         assert os.listdir(tmp_path) == [os.path.basename(box.folder)]
         with Sandbox(LIMITS, preload=[], spares=0) as second:
             assert sorted(os.listdir(tmp_path)) == sorted(map(os.path.basename, (box.folder, second.folder)))
+
+
+@pytest.fixture
+def crowded() -> Iterator[None]:
+    """Four busy neighbours on the one processor that this test, and what it starts, may use."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    hogs = [subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True) for _ in range(4)]
+    yield
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+    os.sched_setaffinity(0, before)
+
+
+COMPUTE = "import time\nwhile time.process_time() < {s}: pass"
+THREADS = """
+import threading, time
+def spin():
+    while True: pass
+for _ in range(3): threading.Thread(target=spin, daemon=True).start()
+time.sleep(1e6)
+"""
+
+
+def test_time_on_the_clock_that_neighbours_took_is_given_back(crowded: None) -> None:
+    with Sandbox(Limits(wall_s=1, memory_mb=256), preload=[]) as box, box.session() as session:
+        outcome = session.run(COMPUTE.format(s=0.9))
+
+    assert outcome.limit is None, outcome.error
+    assert outcome.duration_s > 1  # else nobody was in its way
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(1e6)", THREADS, COMPUTE.format(s=1e6)])
+def test_who_sleeps_or_stands_in_its_own_way_gets_nothing_back(crowded: None, code: str) -> None:
+    with Sandbox(Limits(wall_s=1, cpu_s=1.5, memory_mb=256), preload=[]) as box, box.session() as session:
+        outcome = session.run(code)
+
+    assert outcome.limit in (Limit.WALL, Limit.CPU)
+    assert outcome.duration_s < 10  # ten times the limit is the most
