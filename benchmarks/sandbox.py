@@ -2,9 +2,10 @@
 
     python benchmarks/sandbox.py [--quick] [--json]
 
-Peers, in the same run: a fresh interpreter that imports the same modules (`python -c "import numpy, sympy"`), and
-smolagents' LocalPythonExecutor, which walks the syntax tree in the host's own process. Memory is the proportional set
-size of all processes of the sandbox together; where it cannot be read, what the machine's free memory lost.
+Peers, in the same run: a fresh interpreter that imports the same modules (`python -c "import numpy, sympy"`), one with
+a time limit on the clock, and smolagents' LocalPythonExecutor, which walks the syntax tree in the host's own process.
+Memory is the proportional set size of all processes of the sandbox together; where it cannot be read, what the
+machine's free memory lost.
 """
 
 from __future__ import annotations
@@ -66,6 +67,14 @@ for _ in range(3):
 burn()
 """
 
+ALGEBRA = """
+from sympy import *
+x = symbols("x")
+for i in range(3):
+    found = integrate(x**i * exp(-x) * sin(x), (x, 0, oo)), solve(x**4 - 3*x + i, x)
+found
+"""
+
 
 def main() -> int:
     options = arguments(__doc__, quick="a tenth of the repeats, 64 sessions open instead of 256").parse_args()
@@ -84,6 +93,7 @@ def measure(sandbox: Sandbox, repeats: int, most_open: int) -> list[Claim]:
     claims.append(asyncio.run(open_at_once(sandbox, most_open)))
     claims.append(one_sleeper(repeats=1 if repeats < 100 else 5))
     claims.append(asyncio.run(beside_a_burner(repeats * 5)))
+    claims.append(asyncio.run(in_a_crowd(*((16, 2.0) if repeats < 100 else (48, 10.0)))))
     return claims
 
 
@@ -235,6 +245,40 @@ async def p99_ms(sessions: list[AsyncSession], repeats: int) -> float:
         found.append(time.perf_counter() - started)
         await asyncio.sleep(0.002)
     return sorted(found)[int(len(found) * 0.99)] * 1e3
+
+
+async def in_a_crowd(programs: int, wall_s: float) -> Claim:
+    """How many of the programs, all at once beside two busy processes, end by themselves within a limit of time.
+
+    One takes half a second of a processor. The peer is what a harness without a sandbox does: a process for each,
+    killed when the time on the clock is over.
+    """
+    hogs = [subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True) for _ in range(2)]
+    try:
+        with Sandbox(Limits(wall_s=wall_s, cpu_s=10), preload=("sympy",)) as sandbox:
+
+            async def run() -> bool:
+                async with sandbox.async_session() as session:
+                    return (await session.run(ALGEBRA)).limit is None
+
+            ours = sum(await asyncio.gather(*(run() for _ in range(programs))))
+        peer = sum(await asyncio.gather(*(ends_in_time(ALGEBRA, wall_s) for _ in range(programs))))
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+    name = f"of {programs} programs in a crowd, not ended by a limit of {wall_s:g} s"
+    return at_least(name, [ours], programs, "programs", [peer])
+
+
+async def ends_in_time(code: str, wall_s: float) -> bool:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    try:
+        return await asyncio.wait_for(process.wait(), wall_s) == 0
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return False
 
 
 if __name__ == "__main__":

