@@ -56,6 +56,7 @@ def main(settings: dict[str, object], examples: str, folder: str) -> None:
         folder,
         on_progress=lambda metrics: end() if metrics.step == kill.get("after_step") else None,
     )
+    assert not torch.distributed.is_initialized(), "training left its process group behind"
     print("deepspeed in the process that started it:", "deepspeed" in sys.modules)
 
 

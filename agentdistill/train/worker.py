@@ -16,14 +16,20 @@ from agentdistill.train.metrics import StepMetrics
 
 def train_here(job: WorkerJob, on_progress: OnProgress | None = None) -> None:
     """Train in this process: alone, or as one of those that torchrun started."""
+    from torch import distributed
+
     from agentdistill.train.world import current_world, leave
 
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    ours = not distributed.is_initialized()  # else whoever made the group still needs it
     try:
         run_worker(job, current_world(), on_progress)
-    finally:
-        if alone:
+    except BaseException:
+        if alone and ours:
             leave()
+        raise  # a rank among others goes at once: the launcher ends them, who may wait for it in a collective
+    if ours:
+        leave()
 
 
 def run_worker(

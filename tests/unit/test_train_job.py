@@ -70,6 +70,17 @@ def test_a_saved_student_has_the_loss_that_it_had_in_memory(tmp_path):
     assert again.held_out_loss == pytest.approx(summary.held_out_loss, abs=1e-5)
 
 
+def test_a_process_group_of_the_callers_is_still_there_afterwards(tmp_path):
+    from torch import distributed
+
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        run(tmp_path, tiny_config(epochs=1))
+        assert distributed.is_initialized()
+    finally:
+        distributed.destroy_process_group()
+
+
 @pytest.mark.parametrize("lora", [LoraConfig(enabled=False), LORA], ids=["full", "lora"])
 def test_a_resumed_run_has_the_loss_curve_of_an_uninterrupted_one(tmp_path, lora):
     config = tiny_config(lora=lora, epochs=2, checkpoint=CheckpointConfig(every_steps=2, every_minutes=None))
