@@ -155,6 +155,8 @@ class VllmEngine:
 
     def _cause(self) -> str:
         """What the engine's process died of, as a sentence goes on with it."""
+        if self._hung.done():
+            return f": it gave no sign of life for {self._config.stall_s:g} s and was ended"
         self._last_words = self._last_words or last_words.told(self._guardian.mark)
         return f": {self._last_words}" if self._last_words else f" {_UNSAID}"
 
