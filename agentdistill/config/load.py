@@ -36,8 +36,7 @@ def load(path: str | Path | None = None, overrides: list[str] | None = None) -> 
     """
     merged = _schema()
     if path is not None:
-        for source, node in _compose(Path(path), ()):
-            merged = _merge(merged, node, source)
+        merged = _merge_all(merged, _compose(Path(path), ()))
     if overrides:
         merged = copy.deepcopy(merged)
     for override in overrides or []:
@@ -157,6 +156,17 @@ def _override(config: DictConfig, text: str) -> None:
         OmegaConf.update(config, key, parsed, merge=True)
     except _MISFITS as error:
         raise ConfigError(f"{source}: {_explain(config, error, key)}") from error
+
+
+def _merge_all(base: DictConfig, nodes: list[tuple[str, DictConfig]]) -> DictConfig:
+    try:
+        merged = OmegaConf.merge(base, *(node for _, node in nodes))  # copies the schema once, not for each file
+    except _MISFITS:
+        merged = base
+        for source, node in nodes:  # which of them does not fit
+            merged = _merge(merged, node, source)
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 def _merge(base: DictConfig, node: DictConfig, source: str) -> DictConfig:
