@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from agentdistill import models
 from agentdistill.config import EngineConfig
 from agentdistill.engines import vllm
+from agentdistill.engines.guardian import kill_marked
 from agentdistill.engines.vllm import VllmEngine
 from agentdistill.errors import EngineError
 from agentdistill.types import Completion, Message, Request, Role, Sampling
@@ -26,23 +26,26 @@ def long_request(number: int) -> Request:
     return Request((Message(Role.USER, text),), SAMPLING)
 
 
-@pytest.fixture
-async def engine() -> AsyncIterator[VllmEngine]:
+async def open_engine() -> VllmEngine:
     # In bfloat16 a batch of another shape rounds enough logits differently to change samples.
-    config = EngineConfig(max_model_len=1536, kv_cache_gb=2.0, max_num_seqs=64, dtype="float32")
-    engine = await VllmEngine.open(config)
-    yield engine
-    await engine.close()
+    return await VllmEngine.open(EngineConfig(max_model_len=1536, kv_cache_gb=2.0, max_num_seqs=64, dtype="float32"))
 
 
 async def ask(engine: VllmEngine) -> list[list[Completion]]:
     return await asyncio.gather(*(engine(long_request(number)) for number in range(NUM_PROMPTS)))
 
 
-async def test_seeded_samples_of_many_long_prompts_are_the_same_each_time(engine: VllmEngine) -> None:
-    first, again = await ask(engine), await ask(engine)
+async def test_seeded_samples_are_the_same_each_time_and_a_killed_engine_is_said_to_be_dead() -> None:
+    engine = await open_engine()
+    try:
+        first, again = await ask(engine), await ask(engine)
+        assert not engine.dead
+        kill_marked(engine._guardian.mark)
+        with pytest.raises(EngineError, match=r"smollm2-135m: the engine (died|is dead) and left no word why"):
+            await engine(long_request(0))
+    finally:
+        await engine.close()
 
-    assert not engine.dead
     assert sum(completions[0].num_prompt_tokens for completions in first) > 2 * 4_096
     assert [len(completions) for completions in first] == [2] * NUM_PROMPTS
     assert any(one.token_ids != other.token_ids for one, other in first)
@@ -56,13 +59,17 @@ def chunked(monkeypatch) -> None:
     monkeypatch.setattr(vllm, "_engine_arguments", lambda config: arguments(config) | {"enable_chunked_prefill": True})
 
 
-async def test_an_engine_that_dies_says_what_of_to_every_request(chunked: None, engine: VllmEngine) -> None:
-    requests = (engine(long_request(number)) for number in range(NUM_PROMPTS))
-    failures = await asyncio.gather(*requests, return_exceptions=True)
-    with pytest.raises(EngineError, match=r"smollm2-135m: the engine is dead: RuntimeError: .*offset"):
-        await engine(long_request(0))
+async def test_an_engine_that_dies_says_what_of_to_every_request(chunked: None) -> None:
+    engine = await open_engine()
+    try:
+        requests = (engine(long_request(number)) for number in range(NUM_PROMPTS))
+        failures = await asyncio.gather(*requests, return_exceptions=True)
+        with pytest.raises(EngineError, match=r"smollm2-135m: the engine is dead: RuntimeError: .*offset"):
+            await engine(long_request(0))
+        assert engine.dead
+    finally:
+        await engine.close()
 
-    assert engine.dead
     causes = {str(failure) for failure in failures}
     assert len(causes) == 1
     assert re.fullmatch("smollm2-135m: the engine died: RuntimeError: .*offset.*", causes.pop(), re.DOTALL)
