@@ -80,8 +80,9 @@ async def test_an_engine_that_cannot_start_says_why(tmp_path: Path) -> None:
     for file in source.iterdir():
         (tmp_path / file.name).symlink_to(file)
     weights = tmp_path / "model.safetensors"
-    torn = weights.read_bytes()[:100_000]
-    weights.unlink()
+    with weights.open("rb") as file:
+        torn = file.read(100_000)
+    weights.unlink()  # the link
     weights.write_bytes(torn)
 
     with pytest.raises(EngineError, match="cannot be loaded: SafetensorError: "):

@@ -1,4 +1,5 @@
-"""Products of 8-bit weights through FBGEMM: as near to float32 as rounding allows, whatever the activations are."""
+"""Products of 8-bit weights by the kernels that vLLM is given: as near to float32 as rounding allows, and chosen where
+they pay."""
 
 from collections.abc import Callable
 

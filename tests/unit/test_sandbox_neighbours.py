@@ -17,7 +17,7 @@ import pytest
 
 import agentdistill
 from agentdistill.errors import SandboxError
-from agentdistill.sandbox import Limits, Sandbox, usage
+from agentdistill.sandbox import Limits, Sandbox, process, usage
 from agentdistill.types import Limit
 
 pytestmark = pytest.mark.slow
@@ -224,29 +224,33 @@ def test_the_folder_of_a_sandbox_all_of_whose_processes_were_killed_goes_with_th
 
 
 @pytest.fixture
-def crowded() -> Iterator[None]:
-    """Four busy neighbours on the one processor that this test, and what it starts, may use."""
+def one_processor() -> Iterator[None]:
+    """This test, and what it starts, may use one processor."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
+def crowded(one_processor: None) -> Iterator[None]:
+    """Four busy neighbours on it."""
     hogs = [subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True) for _ in range(4)]
     yield
     for hog in hogs:
         hog.kill()
         hog.wait()
-    os.sched_setaffinity(0, before)
 
 
 COMPUTE = "import time\nwhile time.process_time() < {s}: pass"
-THREADS = """
-import threading, time
-def spin():
-    while True: pass
-for _ in range(3): threading.Thread(target=spin, daemon=True).start()
-time.sleep(1e6)
-"""
+#: Four processes of the session's own on the one processor.
+FORKS = "import os\nos.fork(); os.fork()\nwhile True: pass"
+COUNTS = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel does not count waiting processes"
+)
 
 
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel does not count waiting processes")
+@COUNTS
 def test_time_on_the_clock_that_neighbours_took_is_given_back(crowded: None) -> None:
     with Sandbox(Limits(wall_s=1, memory_mb=256), preload=[]) as box, box.session() as session:
         outcome = session.run(COMPUTE.format(s=0.6))
@@ -255,9 +259,25 @@ def test_time_on_the_clock_that_neighbours_took_is_given_back(crowded: None) -> 
     assert outcome.duration_s > 1  # else nobody was in its way
 
 
-@pytest.mark.parametrize("code", ["import time; time.sleep(1e6)", THREADS, COMPUTE.format(s=1e6)])
-def test_who_sleeps_or_stands_in_its_own_way_gets_nothing_back(crowded: None, code: str) -> None:
-    with Sandbox(Limits(wall_s=1, cpu_s=1.5, memory_mb=256), preload=[]) as box, box.session() as session:
+@COUNTS
+def test_no_more_is_given_back_than_a_few_times_the_limit(crowded: None, monkeypatch) -> None:
+    monkeypatch.setattr(process, "LONGEST", 1.5)
+    with Sandbox(Limits(wall_s=1, memory_mb=256), preload=[]) as box, box.session() as session:
+        outcome = session.run(COMPUTE.format(s=0.9))
+
+    assert outcome.limit is Limit.WALL
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(1e6)", COMPUTE.format(s=1e6)])
+def test_who_sleeps_or_never_ends_meets_the_clock_all_the_same(crowded: None, code: str) -> None:
+    with Sandbox(Limits(wall_s=1, cpu_s=3, memory_mb=256), preload=[]) as box, box.session() as session:
         outcome = session.run(code)
 
-    assert outcome.limit in (Limit.WALL, Limit.CPU)
+    assert outcome.limit is Limit.WALL
+
+
+def test_processes_of_its_own_that_stand_in_its_way_gain_a_program_nothing(one_processor: None) -> None:
+    with Sandbox(Limits(wall_s=1, cpu_s=3, memory_mb=256), preload=[]) as box, box.session() as session:
+        outcome = session.run(FORKS)
+
+    assert outcome.limit is Limit.WALL  # with the wait for its own given back, it would meet the other limit
