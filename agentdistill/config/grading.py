@@ -18,6 +18,8 @@ class JudgeConfig:
     backoff_s: float = setting(1.0, ge=0)  # before the second attempt; doubles
     cache: str | None = None  # folder of verdicts, which runs may share; null: verdicts/ in the run folder
     actors: int = setting(1, ge=1)  # engines at once
+    cpus_per_actor: float = setting(0.5, ge=0)  # an actor mostly waits for its engine
+    gpus_per_actor: float | None = setting(None, ge=0)  # null: tensor_parallel where there are GPUs, else 0
 
 
 @dataclass

@@ -53,7 +53,7 @@ _OPERATIONAL = {
     },
     "train": RUNTIME_SETTINGS,
     "grading": {"workers", "memory_mb"},
-    "judge": {"attempts", "in_flight", "backoff_s", "cache", "actors"},
+    "judge": {"attempts", "in_flight", "backoff_s", "cache", "actors", "cpus_per_actor", "gpus_per_actor"},
     "retriever": {
         "folder", "encode_actors", "gpus_per_encode_actor", "replicas", "max_replicas", "cpus_per_replica",
         "gpus_per_replica", "max_batch", "batch_wait_s", "max_queued", "deadline_s", "cache_size", "expected_passages",

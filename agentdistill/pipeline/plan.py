@@ -152,7 +152,11 @@ def _judge(config: RunConfig) -> str:
 def _judge_gpus(config: RunConfig) -> float:
     """The judge works when the episodes are done, on the GPUs that their engines had."""
     judge = config.grading.judge
-    return 0.0 if judge is None or judge.engine.engine != "vllm" else float(judge.actors * judge.engine.tensor_parallel)
+    if judge is None:
+        return 0.0
+    if judge.gpus_per_actor is not None:
+        return judge.actors * judge.gpus_per_actor
+    return float(judge.actors * judge.engine.tensor_parallel) if judge.engine.engine == "vllm" else 0.0
 
 
 def _services(config: RunConfig) -> tuple[float, float, str]:

@@ -66,7 +66,7 @@ def build_dataset(missing: Sequence[WorkItem], specs: Sequence[RolloutSpec], mon
     return dataset.map_batches(
         EpisodeWorker,
         fn_constructor_args=(tuple(specs), monitor),
-        batch_size=None,
+        batch_size=sizes.rows,  # as many as a block holds: Ray Data takes no GPUs for batches of whole blocks
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(
             min_size=config.actors,

@@ -90,16 +90,16 @@ def _rule(
     import ray
 
     rows = max(1, min(config.in_flight, math.ceil(len(cases) / (2 * config.actors))))
-    gpus = engine_gpus(config.engine, None, bool(ray.cluster_resources().get("GPU")))
+    gpus = engine_gpus(config.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
     dataset = ray.data.from_blocks(list(_blocks(cases, rows))).map_batches(
         JudgeWorker,
         fn_constructor_args=(config,),
-        batch_size=None,
+        batch_size=rows,  # as many as a block holds: Ray Data takes no GPUs for batches of whole blocks
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(
             size=config.actors, max_tasks_in_flight_per_actor=2 * _CALLS, max_concurrent_calls_per_actor=_CALLS
         ),
-        num_cpus=1,
+        num_cpus=config.cpus_per_actor,
         num_gpus=gpus or None,
     )
     rulings: dict[GradeRequest, _Ruling] = {}

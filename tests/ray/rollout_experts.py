@@ -95,3 +95,23 @@ def _is_alive(pid: int) -> bool:
 async def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0.02)
+
+
+def notes_its_gpus(messages: Sequence[Message], seed: int) -> str:
+    """Leaves a file a process with the GPUs that Ray gave it."""
+    (_folder() / f"{os.getpid()}.gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    return right(messages, seed)
+
+
+async def with_the_other_gpus(messages: Sequence[Message], seed: int) -> str:
+    """The same, but answers only once four actors have come."""
+    notes_its_gpus(messages, seed)
+    await _until(lambda: len(list(_folder().glob("*.gpus"))) == 4)
+    return right(messages, seed)
+
+
+async def judges_with_a_gpu(messages: Sequence[Message], seed: int) -> str:
+    """Finds every answer right, once two judges are there."""
+    (_folder() / f"{os.getpid()}.gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    await _until(lambda: len(list(_folder().glob("*.gpus"))) == 2)
+    return '{"correct": true}'
