@@ -65,7 +65,7 @@ class RetrieverConfig:
     passage_chars: int = setting(1_200, ge=50)  # a longer passage is cut in the observation
     replicas: int = setting(1, ge=1)
     max_replicas: int = setting(1, ge=1)
-    cpus_per_replica: float = setting(1.0, ge=0)
+    cpus_per_replica: float = setting(0.25, ge=0)  # what Ray reserves: a replica mostly waits
     gpus_per_replica: float = setting(0.0, ge=0)
     max_batch: int = setting(64, ge=1)  # requests encoded and searched together
     batch_wait_s: float = setting(0.005, ge=0)

@@ -32,7 +32,7 @@ class SandboxConfig:
     service: bool = True  # share one Ray Serve deployment; false opens a sandbox inside each rollout actor
     replicas: int = setting(1, ge=1)
     max_replicas: int = setting(1, ge=1)
-    cpus_per_replica: float = setting(1.0, ge=0)  # what Ray reserves
+    cpus_per_replica: float = setting(0.25, ge=0)  # what Ray reserves: a replica mostly waits
     max_sessions: int = setting(256, ge=1)  # per replica; more are answered "busy"
     max_running: int = setting(0, ge=0)  # programs at work at once per replica; 0: 8 for each of its processors
     max_queued: int = setting(256, ge=1)  # programs that wait for their turn, per replica; more are answered "busy"

@@ -16,7 +16,7 @@ class RolloutConfig:
     actors: int = setting(1, ge=1)  # engines; the pool grows to max_actors
     max_actors: int | None = setting(None, ge=1)
     in_flight: int = setting(64, ge=1)  # episodes at once in one actor
-    cpus_per_actor: float = setting(1.0, ge=0)
+    cpus_per_actor: float = setting(0.5, ge=0)  # an actor mostly waits: for its engine, the sandbox, the retriever
     gpus_per_actor: float | None = setting(None, ge=0)  # null: tensor_parallel where there are GPUs, else 0
     max_failed_share: float = setting(0.2, ge=0, le=1)  # more system failures than this stop the run
     min_failures: int = setting(20, ge=1)  # but never before so many
