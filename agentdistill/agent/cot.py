@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from agentdistill.agent.prompts import load_prompt
+from agentdistill.agent.reasoning import without_reasoning
 from agentdistill.agent.record import Start, describe, make_trajectory
 from agentdistill.agent.settings import EpisodeSettings
 from agentdistill.errors import BusyError, EngineError, PromptTooLongError, RetrieverError
@@ -72,7 +73,11 @@ async def run_cot(
 
 
 def extract_answer(text: str) -> str | None:
-    r"""The content of the last `\boxed{...}`, else the rest of the last `Answer:` line, else None."""
+    r"""The content of the last `\boxed{...}`, else the rest of the last `Answer:` line, else None.
+
+    A draft of an answer within reasoning (`<think>...</think>`) is none.
+    """
+    text = without_reasoning(text)
     start = text.rfind(_BOXED)
     if start >= 0:
         inner = _balanced(text, start + len(_BOXED))

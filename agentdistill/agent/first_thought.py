@@ -10,6 +10,7 @@ import dataclasses
 import re
 
 from agentdistill.agent.prompts import load_prompt
+from agentdistill.agent.reasoning import without_reasoning
 from agentdistill.types import Completion, FinishReason, Generate, Message, Question, Request, Role, Sampling
 
 THOUGHT = "Thought: "
@@ -26,12 +27,13 @@ async def first_thought(question: Question, generate: Generate, sampling: Sampli
     """
     messages = (Message(Role.SYSTEM, load_prompt("cot").system), Message(Role.USER, question.text))
     # Only the first paragraph is kept, so nothing is written beyond it; a text that begins with the blank line is the
-    # one case in which that would leave nothing.
+    # one case in which that would leave nothing, and one whose reasoning holds the blank line another.
     (completion,) = await generate(Request(messages, dataclasses.replace(sampling, stop=(BLANK_LINE,))))
-    if not completion.text.strip() and completion.num_completion_tokens < sampling.max_tokens:
+    if not without_reasoning(completion.text).strip() and completion.num_completion_tokens < sampling.max_tokens:
         (completion,) = await generate(Request(messages, sampling))
-    text = first_paragraph(completion.text)
-    if completion.finish_reason is FinishReason.LENGTH and not _BLANK_LINE.search(completion.text.strip()):
+    written = without_reasoning(completion.text)
+    text = first_paragraph(written)
+    if completion.finish_reason is FinishReason.LENGTH and not _BLANK_LINE.search(written.strip()):
         text = whole_sentences(text)
     return text, completion
 

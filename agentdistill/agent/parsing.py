@@ -2,6 +2,8 @@ r"""From what a model wrote in its turn to the code to run.
 
 The rules, in order:
 
+0. Reasoning blocks (`<think>...</think>` and their relatives, see `reasoning.py`) are a draft: they stay in the record
+   and are not read.
 1. The text ends where the model starts to play the environment: a line that begins with `Observation:`. (Engines stop
    there too, and at a block marked output.)
 2. Fenced blocks marked py, python, python3 or not at all, closed by a fence at the start of a line, are code; so is
@@ -19,8 +21,9 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agentdistill.agent.reasoning import blank_reasoning, reasoning_spans
 from agentdistill.types import ActionError, FinishReason
 
 END_TAG = "<end_code>"
@@ -54,6 +57,19 @@ class Action:
 
 def parse_action(text: str, finish_reason: FinishReason = FinishReason.STOP) -> Action:
     """Take one turn apart by the rules above; never raises."""
+    if not reasoning_spans(text):
+        return _parse(text, finish_reason)
+    read = blank_reasoning(text)
+    if not read.strip():
+        if finish_reason is FinishReason.LENGTH:
+            return Action(text, "", "", ActionError.UNFINISHED, "the token limit was reached inside the reasoning")
+        return Action(text, "", "", ActionError.NO_CODE, "the turn holds reasoning alone, no Python code block")
+    action = _parse(read, finish_reason)
+    # What stays in the conversation is a beginning of the turn, and blanking moved nothing.
+    return replace(action, text=text[: len(action.text)])
+
+
+def _parse(text: str, finish_reason: FinishReason) -> Action:
     invented = _OBSERVATION.search(text)
     played = text[: invented.start()] if invented else text
     if not played.strip():

@@ -20,6 +20,10 @@ SETTINGS = EpisodeSettings(run_id="run", mode="cot")
         ("The answer is: Paris", "Paris"),
         ("No idea", None),
         (r"\boxed{never closed", None),
+        (r"<think>\boxed{1}</think>So it is \boxed{2}.", "2"),
+        ("perhaps \\boxed{1}</think>\nAnswer: 2", "2"),
+        ("So it is \\boxed{2}.\n<think>or \\boxed{1}", "2"),
+        (r"<think>It may be \boxed{1}.", None),
     ],
 )
 def test_the_answer_is_taken_from(text: str, answer: str | None) -> None:

@@ -234,6 +234,21 @@ async def test_a_first_thought_after_a_blank_line_is_asked_for_again() -> None:
     assert trajectory.first_thought_prefix == "Thought: First I multiply."
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["<think>Perhaps 1.\n\nOr 2.</think>\n\nFirst I multiply.\n\nThen I add."],
+        ["<think>Perhaps 1.", "<think>Perhaps 1.\n\nOr 2.</think>\n\nFirst I multiply.\n\nThen I add."],
+    ],
+)
+async def test_the_first_thought_of_a_reasoning_model_is_that_of_its_answer(written: list[str]) -> None:
+    engine = Script(*written, " So:\nCode:\n```py\nanswer 42\n```<end_code>")
+    settings = dataclasses.replace(SETTINGS, first_thought_prefix=True)
+    trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
+
+    assert trajectory.first_thought_prefix == "Thought: First I multiply."
+
+
 async def test_a_first_thought_that_is_too_long_ends_with_a_whole_sentence() -> None:
     cut_short = Completion("Add 1 and 2.5 first. Then mul", FinishReason.LENGTH)
     engine = Script(cut_short, " So:\nCode:\n```py\nanswer 42\n```<end_code>")

@@ -102,3 +102,60 @@ def test_a_block_without_its_closing_fence_behind_an_invented_output_counts() ->
     action = parse_action(PRINTS + "\n```output\n10\n```\nAgain:\n```py\nprint(7)")
 
     assert action.code == "print(6 + 5)\n\nprint(7)"
+
+
+DRAFT = "Perhaps\n```py\nfinal_answer(1)\n```<end_code>\nObservation: 1\nor `Code:`?\n"
+TURN = "Thought: I add.\nCode:\n```py\nfinal_answer(2)\n```<end_code>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>{DRAFT}</think>\n\n{TURN}",
+        f"<think>\n\n</think>\n\n{TURN}",
+        f"{DRAFT}</think>\n\n{TURN}",  # the template opened the block in the prompt
+        f"{DRAFT}</think>{TURN}",
+        f"<thinking>{DRAFT}</thinking>{TURN}",
+        f"<THINK>{DRAFT}</Think>{TURN}",
+        f"<seed:think>{DRAFT}</seed:think>{TURN}",
+        f"[THINK]{DRAFT}[/THINK]{TURN}",
+        f"◁think▷{DRAFT}◁/think▷{TURN}",
+        f"<think>{DRAFT}</think><think>{DRAFT}</think>{TURN}",
+        f"  <think>{DRAFT}</think>{TURN}",
+        f"<think>a</think>\n<reasoning>{DRAFT}</reasoning>\n{TURN}",
+        f"{TURN}\n<think>{DRAFT}</think>",
+        f"{TURN}\n<think>{DRAFT}",
+    ],
+)
+def test_a_draft_within_reasoning_is_never_run(text: str) -> None:
+    action = parse_action(text)
+
+    assert (action.code, action.thought, action.error) == ("final_answer(2)", "I add.", None)
+    assert text.startswith(action.text)
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"), [(FinishReason.STOP, ActionError.NO_CODE), (FinishReason.LENGTH, ActionError.UNFINISHED)]
+)
+@pytest.mark.parametrize(
+    "text", [f"<think>{DRAFT}", f"<think>{DRAFT}</think>", f"<think>{DRAFT}</think>\n\n", "<think>"]
+)
+def test_reasoning_alone_is_no_action(text: str, reason: FinishReason, error: ActionError) -> None:
+    action = parse_action(text, reason)
+
+    assert (action.code, action.error, action.text) == ("", error, text)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('</think>')",
+        'text = "a</think>"\nprint(text)',
+        "parts = '''\n<think>\nx\n</think>\n'''\nprint(parts)",
+        "# <think> is a tag\nprint(1)",
+    ],
+)
+def test_a_tag_within_a_program_is_the_programs(code: str) -> None:
+    action = parse_action(f"Thought: I print.\nCode:\n```py\n{code}\n```<end_code>")
+
+    assert (action.code, action.thought, action.error) == (code, "I print.", None)
