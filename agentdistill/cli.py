@@ -216,7 +216,7 @@ def import_command(
 @app.command()
 def serve(config: ConfigFile = None, overrides: Overrides = None, verbose: Verbose = False) -> None:
     """Host the retriever and the sandbox until Ctrl-C."""
-    from agentdistill.pipeline.serving import serve_until_stopped
+    from agentdistill.serve.host import serve_until_stopped
 
     serve_until_stopped(load(config, overrides), verbose)
 
@@ -224,7 +224,7 @@ def serve(config: ConfigFile = None, overrides: Overrides = None, verbose: Verbo
 @app.command()
 def doctor(json_output: Annotated[bool, typer.Option("--json")] = False) -> None:
     """What this machine has, with a hint for each thing missing."""
-    from agentdistill.pipeline.doctor import examine, print_findings
+    from agentdistill.doctor import examine, print_findings
 
     findings = examine()
     if json_output:
@@ -278,7 +278,7 @@ def sandbox_run_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object.")] = False,
 ) -> None:
     """Run a file in a fresh session and print the outcome; exit status 1 where the code failed."""
-    from agentdistill.sandbox.command import print_outcome, run_file
+    from agentdistill.sandbox.host.command import print_outcome, run_file
 
     outcome = run_file(file, load(config, overrides).sandbox)
     print_outcome(outcome, json_output)

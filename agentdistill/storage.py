@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -175,3 +175,18 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "no space left on the device; free some and run the same command again, it goes on where it was"
     return error.strerror or str(error)
+
+
+STEP = "steps.list.element."  # in front of a field of a step
+
+
+def read_columns(path: str, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    """Read the leaves that `columns` name or lie under. Raises DataError naming the file where it is torn."""
+    system, inner = filesystem(path)
+    try:
+        with system.open(inner, "rb") as source:
+            table = pq.ParquetFile(source).read(columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a complete Parquet file: {str(error).splitlines()[0]}") from error
+    check_version(table, schema, path)
+    return table

@@ -26,7 +26,7 @@ from test_grading_pairs import RIGHT, WRONG
 
 from agentdistill.config.questions import TaskConfig
 from agentdistill.grading import Grader, GradeRequest, GraderSettings
-from agentdistill.grading.quick import quick_verdict
+from agentdistill.grading.mathematics.quick import quick_verdict
 from agentdistill.tasks import BENCHMARKS, load_questions
 from agentdistill.tasks.load import DATA_VARIABLE
 from agentdistill.types import Kind

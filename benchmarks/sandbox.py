@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from claims import Claim, arguments, at_least, at_most, finish, times_better, times_s
 
-from agentdistill.sandbox import AsyncSession, Limits, Sandbox, Session, usage
+from agentdistill.sandbox import AsyncSession, Limits, Sandbox, Session
+from agentdistill.sandbox.host import usage
 
 LOOPS = """
 total = 0

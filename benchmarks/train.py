@@ -25,7 +25,7 @@ sys.path[:0] = [str(_REPOSITORY)]
 
 from claims import Claim, arguments, at_least, at_most, finish, times_better
 
-from agentdistill.train.pack import pack_rows, row_fill
+from agentdistill.train.data.pack import pack_rows, row_fill
 
 THREADS = max(1, len(os.sched_getaffinity(0)))
 BATCH = 4
@@ -49,7 +49,7 @@ WORDS = (
 
 _LOSS_CHILD = """
 import json, resource, sys, torch
-from agentdistill.train.loss import chunked_cross_entropy, plain_cross_entropy
+from agentdistill.train.objectives.cross_entropy import chunked_cross_entropy, plain_cross_entropy
 kind, positions, vocabulary, hidden = sys.argv[1], *map(int, sys.argv[2:])
 torch.set_num_threads(2)
 x = torch.randn(positions, hidden, requires_grad=True)
@@ -118,10 +118,10 @@ def speed_claims(folder: Path, size: Size) -> list[Claim]:
 def prepare(folder: Path, size: Size) -> Path:
     """Make the model and the rendered sequences in the order of our steps; returns the job's file."""
     from agentdistill.config.train import TrainConfig
-    from agentdistill.train.pack import make_plan
-    from agentdistill.train.render import Renderer
-    from agentdistill.train.tiny import make_tiny_student
-    from agentdistill.train.tokenizer import load_tokenizer, stop_token_ids
+    from agentdistill.train.data.pack import make_plan
+    from agentdistill.train.data.render import Renderer
+    from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
+    from agentdistill.train.model.tiny import make_tiny_student
 
     model = make_tiny_student(folder / "model", hidden=size.hidden, layers=size.layers, embedding_rows=size.vocabulary)
     tokenizer = load_tokenizer(model)
@@ -196,9 +196,10 @@ def _train_ours(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from agentdistill.config.train import LoraConfig, TrainConfig
-    from agentdistill.train.engine import make_engine
-    from agentdistill.train.render import Rendered
-    from agentdistill.train.student import load_student, make_row
+    from agentdistill.train.backends.choose import make_backend
+    from agentdistill.train.data.render import Rendered
+    from agentdistill.train.model.load import load_student
+    from agentdistill.train.model.student import make_row
     from agentdistill.train.world import World
 
     config = TrainConfig(
@@ -206,7 +207,7 @@ def _train_ours(job: dict[str, Any]) -> dict[str, Any]:
         gradient_checkpointing=False,
     )  # fmt: skip
     world = World(0, 1, torch.device("cpu"))
-    engine = make_engine(config, load_student(config, job["model"], world.device), world)
+    backend = make_backend(config, load_student(config, job["model"], world.device), world)
     losses, seconds, trained = [], 0.0, 0
     for number, members in enumerate(job["steps"]):
         started = time.perf_counter()
@@ -216,10 +217,10 @@ def _train_ours(job: dict[str, Any]) -> dict[str, Any]:
         total = float(sum(row.weights.sum() for row in rows))
         loss = 0.0
         for index, row in enumerate(rows):
-            value = engine.loss(row)
-            engine.backward(value / total, last=index == len(rows) - 1)
+            value = backend.loss(row)
+            backend.backward(value / total, last=index == len(rows) - 1)
             loss += float(value.detach())
-        engine.step(RATE)
+        backend.step(RATE)
         losses.append(loss / total)
         if number:
             seconds += time.perf_counter() - started

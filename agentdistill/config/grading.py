@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agentdistill.config.actors import EngineConfig
+from agentdistill.config.engine import EngineConfig
 from agentdistill.config.settings import section, setting
 
 

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
-from agentdistill.config.actors import ActorConfig
+from agentdistill.config.actor import ActorConfig
+from agentdistill.config.cluster import ClusterConfig
+from agentdistill.config.evaluate import EvaluateConfig
 from agentdistill.config.grading import GradingConfig
 from agentdistill.config.questions import QuestionsConfig
+from agentdistill.config.report import ReportConfig
 from agentdistill.config.retriever import RetrieverConfig
+from agentdistill.config.rollout import RolloutConfig
 from agentdistill.config.sandbox import SandboxConfig
+from agentdistill.config.select import SelectConfig
 from agentdistill.config.settings import section, setting
-from agentdistill.config.stages import ClusterConfig, EvaluateConfig, ReportConfig, RolloutConfig, SelectConfig
 from agentdistill.config.train import TrainConfig
 
 

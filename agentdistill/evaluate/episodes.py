@@ -8,10 +8,10 @@ from typing import Any
 
 from agentdistill import storage
 from agentdistill.agent import VOTE_PREFIX, canonical
-from agentdistill.evaluate.columns import STEP, read_columns
 from agentdistill.grading.factual import exact_match, factual_answer
 from agentdistill.grading.judge import JUDGE_PREFIX
 from agentdistill.schema import TRAJECTORIES, trajectory_to_row
+from agentdistill.storage import STEP, read_columns
 from agentdistill.types import INVALID_ACTIONS, ActionError, StopReason, Trajectory
 
 EXECUTION_ERRORS = frozenset({ActionError.EXECUTION, ActionError.LIMIT})

@@ -13,11 +13,11 @@ from agentdistill.config import GradingConfig
 from agentdistill.errors import DataError, GradingError
 from agentdistill.grading.factual import exact_match, f1, factual_answer
 from agentdistill.grading.judge import Judge
-from agentdistill.grading.quick import quick_verdict
+from agentdistill.grading.mathematics.pool import MathWorkers
+from agentdistill.grading.mathematics.process import Comparison, Verdict
+from agentdistill.grading.mathematics.quick import quick_verdict
 from agentdistill.grading.requests import GradeRequest
 from agentdistill.grading.text import MAX_ANSWER_CHARS, find_answer
-from agentdistill.grading.worker import Comparison, Verdict
-from agentdistill.grading.workers import MathWorkers
 from agentdistill.types import Grade, Kind
 
 #: Name and version of what decides; trajectories record it. A change that can change a verdict raises the number.

@@ -8,7 +8,7 @@ from agentdistill.config import RunConfig
 from agentdistill.console import StageProgress
 from agentdistill.errors import ConfigError
 from agentdistill.pipeline.folder import RunFolder
-from agentdistill.select.importing import ImportSummary, import_trajectories
+from agentdistill.traces.importing import ImportSummary, import_trajectories
 from agentdistill.types import Kind
 
 

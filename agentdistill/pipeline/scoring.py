@@ -12,7 +12,8 @@ from agentdistill.config import EvaluateConfig, GradingConfig
 from agentdistill.console import StageProgress, console
 from agentdistill.evaluate import TrainedStudent, run_cells, summarize_cells
 from agentdistill.pipeline.results import cell_to_json
-from agentdistill.rollout import JudgeSummary, RolloutProgress, RolloutSpec, judge_rollouts
+from agentdistill.rollout import RolloutProgress, RolloutSpec
+from agentdistill.scoring import JudgeSummary, judge_rollouts
 from agentdistill.types import Question
 
 _NAMES_SHOWN = 3

@@ -16,13 +16,13 @@ from agentdistill.config import GradingConfig, RunConfig
 from agentdistill.console import StageProgress, console, format_duration
 from agentdistill.errors import ConfigError
 from agentdistill.evaluate import TrainedStudent
-from agentdistill.pipeline.cluster import ray_cluster
 from agentdistill.pipeline.folder import RunFolder
 from agentdistill.pipeline.results import print_results
 from agentdistill.pipeline.reuse import reuse_rollout
 from agentdistill.pipeline.scoring import judge_answers, score, show_rollout
-from agentdistill.pipeline.services import Services, services
 from agentdistill.rollout import RolloutSpec, run_rollout
+from agentdistill.runtime.connection import ray_cluster
+from agentdistill.runtime.services import Services, services
 from agentdistill.schema import QUESTIONS, questions_from_table, questions_to_table
 from agentdistill.select import select
 from agentdistill.types import Question

@@ -12,7 +12,7 @@ from agentdistill.pipeline.folder import RunFolder
 
 def show_preview(config: RunConfig, count: int) -> None:
     """Print the first `count` examples of the training set, trained tokens in colour."""
-    from agentdistill.train.preview import preview
+    from agentdistill.train.data.preview import preview
 
     examples = storage.join(RunFolder(config.folder).training_set, "examples.parquet")
     for text in preview(config.train, examples, count):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentdistill import storage
-from agentdistill.config.stages import ReportConfig
+from agentdistill.config.report import ReportConfig
 from agentdistill.errors import DataError
 from agentdistill.report.export import to_latex, to_markdown
 from agentdistill.report.folder import Note, Run, read_runs

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentdistill.errors import DataError
-from agentdistill.evaluate.columns import STEP, read_columns
 from agentdistill.evaluate.episodes import EPISODE_COLUMNS, EpisodeFacts
 from agentdistill.schema import TRAJECTORIES
+from agentdistill.storage import STEP, read_columns
 
 _COLUMNS = [
     *EPISODE_COLUMNS,

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentdistill.evaluate.columns import STEP, read_columns
 from agentdistill.evaluate.votes import ballots
 from agentdistill.report.cells import Cell
 from agentdistill.report.facts import Fact, Position
 from agentdistill.report.folder import Run
 from agentdistill.report.tokens import Colored, colored_tokens
 from agentdistill.schema import TRAJECTORIES
+from agentdistill.storage import STEP, read_columns
 
 FIELD_CHARS = 20_000  # of one thought, code or observation; the rest stays in the Parquet file
 CHUNK_CHARS = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any
 from agentdistill import storage
 from agentdistill.errors import DataError
 from agentdistill.report.folder import Run
-from agentdistill.train.sequences import SCHEMA
+from agentdistill.train.data.sequences import SCHEMA
 
 #: One sequence as the page holds it: its tokens' texts, and each one's weight in the loss.
 Colored = tuple[list[str], list[float]]

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 from agentdistill.config.retriever import RetrieverConfig
 from agentdistill.errors import BusyError, RetrieverError, UserError
+from agentdistill.handles import Application, cause, dropped_by_serve
 from agentdistill.retrieval.queries import check_k, clean_query
-from agentdistill.serving import Application, cause, dropped_by_serve
 from agentdistill.types import Passage
 
 FIRST_PAUSE_S = 0.05

@@ -4,17 +4,14 @@ Importing it needs no Ray.
 """
 
 from agentdistill.rollout.job import run_rollout, run_rollouts
-from agentdistill.rollout.judging import JudgeSummary, judge_rollouts
 from agentdistill.rollout.spec import RolloutProgress, RolloutSpec, RolloutSummary
 from agentdistill.rollout.store import compact, take_inventory
 
 __all__ = [
-    "JudgeSummary",
     "RolloutProgress",
     "RolloutSpec",
     "RolloutSummary",
     "compact",
-    "judge_rollouts",
     "run_rollout",
     "run_rollouts",
     "take_inventory",

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from agentdistill.config import RolloutConfig
-from agentdistill.rollout.resources import engine_gpus
+from agentdistill.engines.resources import engine_gpus
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.schema import QUESTIONS, questions_to_table
 

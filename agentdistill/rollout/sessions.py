@@ -63,7 +63,7 @@ class _Service:
     """The sandbox that all actors share; its replicas call the retriever themselves."""
 
     def __init__(self, app: str, config: SandboxConfig, search: SearchText | None) -> None:
-        from agentdistill.sandbox.client import ServiceSandbox
+        from agentdistill.sandbox.service.client import ServiceSandbox
 
         self.search = search
         self._sandbox = ServiceSandbox(app, config.patience_s)

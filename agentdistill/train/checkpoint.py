@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from agentdistill.errors import CheckpointError
-from agentdistill.train.engine import MOMENTS, Engine
+from agentdistill.train.backends.base import MOMENTS, Backend
 from agentdistill.train.faults import explain_write
 
 _NAME = re.compile(r"checkpoint-(\d{6,})$")
@@ -98,12 +98,12 @@ def _problem(path: Path) -> str | None:
     return None
 
 
-def snapshot(engine: Engine, keep: bool) -> dict[str, torch.Tensor]:
+def snapshot(backend: Backend, keep: bool) -> dict[str, torch.Tensor]:
     """Copy what is trained and its moments to this process's memory; every rank calls it, those with `keep` get it."""
     tensors: dict[str, torch.Tensor] = {}
-    for name, parameter in engine.student.trainable():
-        whole: dict[str, torch.Tensor | None] = {"weight": engine.weight(parameter)}
-        whole.update({moment: engine.moments(parameter, moment) for moment in MOMENTS})
+    for name, parameter in backend.student.trainable():
+        whole: dict[str, torch.Tensor | None] = {"weight": backend.weight(parameter)}
+        whole.update({moment: backend.moments(parameter, moment) for moment in MOMENTS})
         if not keep:
             continue
         for kind, tensor in whole.items():
@@ -112,18 +112,18 @@ def snapshot(engine: Engine, keep: bool) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def restore(engine: Engine, path: Path, steps: int) -> None:
-    """Set the engine's weights and moments to the checkpoint's. Raises CheckpointError where names do not fit."""
+def restore(backend: Backend, path: Path, steps: int) -> None:
+    """Set the backend's weights and moments to the checkpoint's. Raises CheckpointError where names do not fit."""
     from safetensors import safe_open
 
     with safe_open(path / TENSORS, framework="pt") as file:
         stored = set(file.keys())
-        for name, parameter in engine.student.trainable():
+        for name, parameter in backend.student.trainable():
             if f"weight:{name}" not in stored:
                 raise CheckpointError(f"{path}: it has no weights for {name}; it belongs to another model or config")
             moments = {m: file.get_tensor(f"{m}:{name}") for m in MOMENTS if f"{m}:{name}" in stored}
-            engine.restore(parameter, file.get_tensor(f"weight:{name}"), moments)
-    engine.restore_steps(steps)
+            backend.restore(parameter, file.get_tensor(f"weight:{name}"), moments)
+    backend.restore_steps(steps)
 
 
 class CheckpointWriter:

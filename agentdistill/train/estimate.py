@@ -117,7 +117,7 @@ def model_shape(config: TrainConfig) -> Shape:
     known = KNOWN.get(folder.lower())
     if known is not None and not Path(folder).is_dir():
         return known
-    from agentdistill.train.tokenizer import load_model_config
+    from agentdistill.train.data.tokenizer import load_model_config
 
     return _shape_of(load_model_config(folder, config.revision).get_text_config(), folder)
 

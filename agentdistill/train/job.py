@@ -9,53 +9,19 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from agentdistill import models, storage
 from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
 from agentdistill.errors import ConfigError, RunFolderError
-from agentdistill.train import output
-from agentdistill.train.metrics import StepMetrics, read_metrics
-from agentdistill.train.render import Renderer, RenderOptions
-from agentdistill.train.sequences import RenderCounts, read_examples, render_all, write_sequences
-from agentdistill.train.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
-
-OnProgress = Callable[[StepMetrics], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSummary:
-    """What a training run came to."""
-
-    student: str  # the folder of the adapter or the full weights
-    is_adapter: bool
-    base_model: str  # folder or hub id
-    steps: int
-    epochs: float
-    loss: float | None  # of the last step, nats per trained token
-    held_out_loss: float | None
-    best_held_out_loss: float | None
-    trained_tokens: int
-    tokens: int
-    seconds: float  # in the loop, over all attempts
-    counts: RenderCounts
-    resumed_from_step: int = 0  # of this call; 0: from the start
-    reused: bool = False  # the student was there already and nothing was done
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerJob:
-    """Everything that a worker needs, picklable."""
-
-    config: TrainConfig
-    model: str  # folder or hub id
-    folder: str  # of the run
-    sequences: str  # Parquet
-    fingerprint: str
-    counts: RenderCounts
+from agentdistill.train.data.render import Renderer, RenderOptions
+from agentdistill.train.data.sequences import RenderCounts, read_examples, render_all, write_sequences
+from agentdistill.train.data.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
+from agentdistill.train.metrics import read_metrics
+from agentdistill.train.model import output
+from agentdistill.train.spec import OnProgress, TrainSummary, WorkerJob
 
 
 def train(

@@ -13,14 +13,15 @@ import torch
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import CheckpointError, TrainingError
 from agentdistill.train import checkpoint as checkpoints
+from agentdistill.train.backends.base import Backend
+from agentdistill.train.backends.choose import make_backend
 from agentdistill.train.checkpoint import CheckpointWriter, TrainState
-from agentdistill.train.engine import Engine, make_engine
+from agentdistill.train.data.pack import Plan, pack_rows
+from agentdistill.train.data.sequences import SequenceSet
 from agentdistill.train.faults import check_finite, explain_memory, is_out_of_memory
 from agentdistill.train.metrics import Sink, StepMetrics, open_sinks, peak_memory_mb
-from agentdistill.train.pack import Plan, pack_rows
+from agentdistill.train.model.student import Row, Student, make_row
 from agentdistill.train.schedule import learning_rate
-from agentdistill.train.sequences import SequenceSet
-from agentdistill.train.student import Row, Student, make_row
 from agentdistill.train.world import World
 
 #: The rows of one optimizer step for one rank, in order.
@@ -58,7 +59,7 @@ class Loop:
     ):
         self.config, self.student, self.sequences, self.plan = config, student, sequences, plan
         self.world, self.folders = world, folders
-        self.engine: Engine = make_engine(config, student, world)
+        self.backend: Backend = make_backend(config, student, world)
         self.state = TrainState(fingerprint=fingerprint)
         self._report = report
         self._writer = CheckpointWriter(folders.checkpoints, config.checkpoint.keep)
@@ -80,7 +81,7 @@ class Loop:
         if not self.world.is_first and not path.exists():
             raise CheckpointError(f"{path}: only the first rank sees it, expected a run folder that every node shares")
         state = checkpoints.read_state(path)
-        checkpoints.restore(self.engine, path, state.step)
+        checkpoints.restore(self.backend, path, state.step)
         self.state = state
 
     def run(self, rows: Iterable[StepRows] | None = None) -> TrainState:
@@ -131,7 +132,7 @@ class Loop:
         rate = self._rate(step)
         ids = list(dict.fromkeys(self.sequences.example_ids[index] for index in members))
         check_finite(step + 1, loss_sum / total_weight, None, rate, ids)
-        norm = self.engine.step(rate)
+        norm = self.backend.step(rate)
         check_finite(step + 1, loss_sum / total_weight, norm, rate, ids)
         fullest = self.world.largest(own_tokens)
         seconds = time.monotonic() - started
@@ -168,8 +169,8 @@ class Loop:
         # Dropout depends on the place in the run alone, so that a resumed run draws what the first one would have.
         torch.manual_seed(_row_seed(self.config.seed, step, self.world.rank, index))
         try:
-            loss = self.engine.loss(row.to(self.world.device))
-            self.engine.backward(loss / total_weight, last)
+            loss = self.backend.loss(row.to(self.world.device))
+            self.backend.backward(loss / total_weight, last)
             return float(loss.detach())
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
@@ -211,7 +212,7 @@ class Loop:
                 place = number * self.world.size + self.world.rank
                 members = packed[place] if place < len(packed) else []
                 row = make_row([self.sequences[self.sequences.held_out[item]] for item in members])
-                total += float(self.engine.loss(row.to(self.world.device)))
+                total += float(self.backend.loss(row.to(self.world.device)))
                 weight += float(row.weights.sum())
         self.student.train()
         total, weight = self.world.sum(total, weight)
@@ -244,7 +245,7 @@ class Loop:
 
     def save(self) -> None:
         """Take a checkpoint of this step; it is written while training goes on."""
-        tensors = checkpoints.snapshot(self.engine, keep=self.world.is_first)
+        tensors = checkpoints.snapshot(self.backend, keep=self.world.is_first)
         if self.world.is_first:
             self._writer.write(tensors, self.state)
         self._last_checkpoint_s = time.monotonic()
@@ -257,18 +258,18 @@ class Loop:
         self.world.barrier()
         for path in checkpoints.find_checkpoints(self.folders.checkpoints):
             if checkpoints.step_of(path) == state.best_step:
-                checkpoints.restore(self.engine, path, checkpoints.step_of(path))
+                checkpoints.restore(self.backend, path, checkpoints.step_of(path))
 
 
 def _row_seed(seed: int, step: int, rank: int, index: int) -> int:
     return hash((seed, step, rank, index)) % 2**63
 
 
-def whole_weights(engine: Engine, keep: bool) -> dict[str, Any]:
+def whole_weights(backend: Backend, keep: bool) -> dict[str, Any]:
     """What is trained as whole tensors in this process's memory, by parameter name."""
     result = {}
-    for name, parameter in engine.student.trainable():
-        tensor = engine.weight(parameter)
+    for name, parameter in backend.student.trainable():
+        tensor = backend.weight(parameter)
         if keep:
             result[name] = tensor.detach().to("cpu", torch.float32, copy=True)
     return result

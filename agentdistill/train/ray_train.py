@@ -8,7 +8,7 @@ from typing import Any
 
 from agentdistill.errors import AgentDistillError, TrainingError
 from agentdistill.train.capacity import check_capacity, resource_total
-from agentdistill.train.job import WorkerJob
+from agentdistill.train.spec import WorkerJob
 
 
 def fit(job: WorkerJob) -> None:
@@ -53,7 +53,7 @@ def fit(job: WorkerJob) -> None:
 
 def _train_loop(settings: dict[str, WorkerJob]) -> None:
     """Runs on every worker."""
-    from agentdistill.train.stream import stream_rows
+    from agentdistill.train.data.stream import stream_rows
     from agentdistill.train.worker import run_worker
     from agentdistill.train.world import current_world
 

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agentdistill.train.card import model_card
-from agentdistill.train.job import OnProgress, TrainSummary, WorkerJob
 from agentdistill.train.metrics import StepMetrics
+from agentdistill.train.model.card import model_card
+from agentdistill.train.spec import OnProgress, TrainSummary, WorkerJob
 
 
 def train_here(job: WorkerJob, on_progress: OnProgress | None = None) -> None:
@@ -43,7 +43,7 @@ def run_worker(
 
     from agentdistill.train.host_memory import keep_freed_memory
     from agentdistill.train.loop import Loop, LoopFolders, whole_weights
-    from agentdistill.train.student import load_student
+    from agentdistill.train.model.load import load_student
 
     config, folder = job.config, Path(job.folder)
     quiet_libraries()
@@ -57,7 +57,7 @@ def run_worker(
     loop = Loop(config, student, sequences, plan, world, folders, job.fingerprint, report)
     resumed = loop.resume(_warn)
     state = loop.run(rows(plan, resumed) if rows is not None else None)
-    weights = whole_weights(loop.engine, keep=world.is_first)
+    weights = whole_weights(loop.backend, keep=world.is_first)
     if world.is_first:
         _save(job, student, weights, state, plan.steps_per_epoch, resumed)
     world.barrier()
@@ -70,8 +70,8 @@ def load_plan(job: WorkerJob) -> tuple[Any, Any]:
     import pyarrow.parquet as pq
 
     from agentdistill import storage
-    from agentdistill.train.pack import make_plan
-    from agentdistill.train.sequences import SequenceSet
+    from agentdistill.train.data.pack import make_plan
+    from agentdistill.train.data.sequences import SequenceSet
 
     config = job.config
     sequences = SequenceSet(pq.read_table(io.BytesIO(storage.read_bytes(job.sequences))))
@@ -92,8 +92,8 @@ def load_plan(job: WorkerJob) -> tuple[Any, Any]:
 def _save(
     job: WorkerJob, student: Any, weights: dict[str, Any], state: Any, steps_per_epoch: int, resumed: int
 ) -> None:
-    from agentdistill.train.output import output_folder, save_student
-    from agentdistill.train.tokenizer import load_tokenizer
+    from agentdistill.train.data.tokenizer import load_tokenizer
+    from agentdistill.train.model.output import output_folder, save_student
 
     config = job.config
     target = output_folder(Path(job.folder), config.lora.enabled)

@@ -15,7 +15,7 @@ from report_runs import HOSTILE, Shape, cell_trajectories, hostile, write_run
 from agentdistill import storage
 from agentdistill.report import build_report
 from agentdistill.schema import trajectories_to_table
-from agentdistill.train.sequences import SCHEMA
+from agentdistill.train.data.sequences import SCHEMA
 
 pytestmark = [
     pytest.mark.slow,

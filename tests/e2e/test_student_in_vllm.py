@@ -10,8 +10,8 @@ from agentdistill import models
 from agentdistill.config import EngineConfig
 from agentdistill.config.train import LoraConfig
 from agentdistill.engines.vllm import VllmEngine
-from agentdistill.train import adapter
 from agentdistill.train.job import train
+from agentdistill.train.model import adapter
 from agentdistill.types import Request, Sampling
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

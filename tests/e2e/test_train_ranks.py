@@ -17,9 +17,9 @@ from train_runs import (
 
 from agentdistill.config.train import LoraConfig
 from agentdistill.errors import TrainingError
-from agentdistill.train.adapter import check_adapter
 from agentdistill.train.job import train
 from agentdistill.train.metrics import read_metrics
+from agentdistill.train.model.adapter import check_adapter
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from agentdistill.config import RunConfig, load
 from agentdistill.pipeline.folder import RunFolder
 from agentdistill.pipeline.stages import Run, run_stages
 from agentdistill.schema import TRAINING_EXAMPLES, TRAJECTORIES, examples_from_table, trajectories_from_table
-from agentdistill.train.render import Renderer
-from agentdistill.train.tokenizer import load_tokenizer, stop_token_ids
+from agentdistill.train.data.render import Renderer
+from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 from agentdistill.types import Role, StopReason
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
@@ -30,7 +30,9 @@ def cluster() -> Iterator[None]:
         include_dashboard=False,
         object_store_memory=128 * 2**20,
         logging_level="ERROR",
-        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}},  # workers import the expert
+        runtime_env={
+            "env_vars": {"PYTHONPATH": str(Path(__file__).parents[1] / "helpers")}
+        },  # workers import the expert
     )
     yield
     ray.shutdown()

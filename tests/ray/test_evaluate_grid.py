@@ -29,7 +29,7 @@ PER_TASK = 12
 @pytest.fixture(scope="module", autouse=True)
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["GRID_TEST_FOLDER"] = str(tmp_path_factory.mktemp("marks"))
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    path = str(Path(__file__).parents[1] / "helpers")
     ray.init(
         num_cpus=4,
         include_dashboard=False,

@@ -11,7 +11,8 @@ from rollout_parts import cluster_settings, questions, spec_for, stored
 
 from agentdistill.config import EngineConfig, EvaluateConfig, EvaluationCell, JudgeConfig
 from agentdistill.evaluate import run_cells
-from agentdistill.rollout import judge_rollouts, run_rollout
+from agentdistill.rollout import run_rollout
+from agentdistill.scoring import judge_rollouts
 from agentdistill.types import Kind
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]

@@ -11,14 +11,14 @@ import ray
 
 from agentdistill.config import load
 from agentdistill.errors import ConfigError
-from agentdistill.pipeline.services import services
+from agentdistill.runtime.services import services
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 COUNT = """
 import os, ray
 from agentdistill.config import ClusterConfig
-from agentdistill.pipeline.cluster import ray_cluster
+from agentdistill.runtime.connection import ray_cluster
 with ray_cluster(ClusterConfig(num_cpus=3)):
     print("CPUs", int(ray.cluster_resources()["CPU"]))
 """

@@ -22,7 +22,7 @@ from agentdistill.retrieval.client import service_search
 from agentdistill.retrieval.service import retriever_app
 from agentdistill.retrieval.tool import search_tool
 from agentdistill.rollout import RolloutProgress, RolloutSpec, run_rollout, take_inventory
-from agentdistill.sandbox.service import sandbox_app
+from agentdistill.sandbox.service.deployment import sandbox_app
 from agentdistill.tasks.world.passages import CorpusRow
 from agentdistill.types import ActionError, Question, StopReason
 
@@ -69,7 +69,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def test_a_driver_killed_in_the_middle_costs_nothing(cluster: str, marks: Path, tmp_path: Path) -> None:
     folder = tmp_path / "trajectories"
-    script = Path(__file__).with_name("rollout_driver.py")
+    script = Path(__file__).parents[1] / "helpers" / "rollout_driver.py"
     driver = subprocess.Popen([sys.executable, str(script), cluster, str(folder), "waits_at_the_gate", "12"])
     try:
         wait_until(lambda: driver.poll() is not None or len(take_inventory(str(folder)).finished) == 5)

@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
-SCRIPT = Path(__file__).with_name("rollout_full_disk.py")
+SCRIPT = Path(__file__).parents[1] / "helpers" / "rollout_full_disk.py"
 IN_NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount"]
 
 

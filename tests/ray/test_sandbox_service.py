@@ -13,7 +13,7 @@ import pytest
 
 from agentdistill.config.sandbox import LimitsConfig, SandboxConfig
 from agentdistill.errors import BusyError, RetrieverError, SessionLostError, UserError
-from agentdistill.sandbox.client import ServiceSandbox, ServiceSession
+from agentdistill.sandbox.service.client import ServiceSandbox, ServiceSession
 from agentdistill.types import Limit
 
 pytestmark = pytest.mark.ray
@@ -47,7 +47,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def service(cluster: None) -> ServiceSandbox:
-    from agentdistill.sandbox.service import deploy
+    from agentdistill.sandbox.service.deployment import deploy
 
     # Defined here, so that the replicas get them by value: they cannot import this file.
     async def search(query: str) -> str:
@@ -174,7 +174,7 @@ async def test_nothing_is_left_of_a_replica_that_died(service: ServiceSandbox, s
 
 
 async def test_sessions_that_nobody_uses_expire(cluster: None) -> None:
-    from agentdistill.sandbox.service import deploy
+    from agentdistill.sandbox.service.deployment import deploy
 
     config = SandboxConfig(preload=[], cpus_per_replica=0.1, idle_s=0.5)
     brief = deploy(config, {}, name="brief")
@@ -191,7 +191,7 @@ async def test_sessions_that_nobody_uses_expire(cluster: None) -> None:
 
 
 async def test_replicas_that_are_full_of_idle_sessions_get_another_one(cluster: None) -> None:
-    from agentdistill.sandbox.service import deploy
+    from agentdistill.sandbox.service.deployment import deploy
 
     config = SandboxConfig(preload=[], cpus_per_replica=0.1, replicas=1, max_replicas=2, max_sessions=2)
     growing = deploy(config, {}, name="growing")

@@ -8,7 +8,7 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 from train_parts import tiny_config
-from train_runs import CHECKPOINTS, TESTS, curve, slow_settings
+from train_runs import CHECKPOINTS, HELPERS, curve, slow_settings
 
 from agentdistill.config.train import TrainConfig
 from agentdistill.train.job import train
@@ -34,7 +34,7 @@ def cluster() -> Iterator[Cluster]:
     head = {"num_cpus": 1, "object_store_memory": STORE, "temp_dir": folder, "_system_config": noticed_soon}
     nodes = Cluster(initialize_head=True, head_node_args=head)
     nodes.add_node(num_cpus=1, object_store_memory=STORE)
-    variables = {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"}
+    variables = {"PYTHONPATH": f"{HELPERS.parents[1]}:{HELPERS}", "OMP_NUM_THREADS": "1"}
     ray.init(address=nodes.address, log_to_driver=False, runtime_env={"env_vars": variables})
     yield nodes
     ray.shutdown()

@@ -16,7 +16,7 @@ from ray._raylet import GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, GCS_AUTOSCALER_STATE_
 from ray.core.generated import autoscaler_pb2
 from ray.experimental import internal_kv
 from train_parts import tiny_config
-from train_runs import CHECKPOINTS, TESTS, curve, environment, slow_settings, worker_arguments
+from train_runs import CHECKPOINTS, HELPERS, curve, environment, slow_settings, worker_arguments
 
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import ConfigError, TrainingError
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.ray
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     temporary = tempfile.mkdtemp(prefix="ad", dir="/tmp")
-    variables = {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"}
+    variables = {"PYTHONPATH": f"{HELPERS.parents[1]}:{HELPERS}", "OMP_NUM_THREADS": "1"}
     ray.init(
         num_cpus=2,
         include_dashboard=False,

@@ -1,0 +1,38 @@
+"""Settings of an engine: the model that writes, and where it runs."""
+
+from dataclasses import dataclass
+
+from agentdistill.config.settings import setting
+
+
+@dataclass
+class EngineConfig:
+    engine: str = setting("vllm", choices=("vllm", "openai", "scripted"))
+    model: str = "smollm2-135m"  # a package preset (see agentdistill.models), a folder, or a hub id
+    revision: str | None = None
+    adapter: str | None = None  # a LoRA adapter's folder
+    merge_adapter: bool | None = None  # vllm: into a copy of the weights, made once; null: on CPU and with quantization
+    dtype: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
+    quantization: str | None = setting(None, choices=("int8",))  # vllm: a copy with 8-bit linear layers, made once
+    max_model_len: int = setting(4096, ge=128)  # tokens
+    tensor_parallel: int = setting(1, ge=1)
+    gpu_memory_utilization: float = setting(0.9, gt=0, le=1)
+    kv_cache_gb: float = setting(2.0, gt=0)  # on CPU: memory for the KV cache, GiB
+    max_num_seqs: int = setting(256, ge=1)
+    enforce_eager: bool = False  # always on for CPU
+    stall_s: float = setting(300.0, gt=0)  # an engine with requests and no output for so long is taken for dead
+    expert: str = "world"  # scripted: whose function writes
+    base_url: str = ""  # openai
+    api_key_env: str = "OPENAI_API_KEY"  # openai: the environment variable that holds the key
+    dialect: str = setting("vllm", choices=("vllm", "openai"))  # openai: whether the endpoint knows vLLM's extensions
+    max_in_flight: int = setting(64, ge=1)  # openai: bounded concurrency
+    retries: int = setting(5, ge=0)  # openai
+
+    def problems(self):
+        if self.engine == "openai" and not self.base_url:
+            yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
+        if self.engine != "vllm" and self.quantization is not None:
+            yield "quantization", self.quantization, f"null with engine={self.engine}: only vllm loads weights"
+        if self.quantization is not None and self.adapter is not None and self.merge_adapter is False:
+            # vLLM 0.32 looks for the weights of the layers below an adapter, and on CPU int8 layers have packed theirs.
+            yield "merge_adapter", False, f"true or null with an adapter and quantization={self.quantization}"

@@ -1,0 +1,26 @@
+"""Settings of selection: which trajectories become training data."""
+
+from dataclasses import dataclass
+
+from agentdistill.config.settings import setting
+
+
+@dataclass
+class SelectConfig:
+    """The paper's rule, each part a switch."""
+
+    prompt: str = setting("student", choices=("student", "student_code"))  # whose system prompt training examples get
+    correct: bool = True
+    no_parse_error: bool = True
+    within_steps: bool = True
+    max_per_question: int | None = setting(None, ge=1)
+    per_question: str = setting("first", choices=("first", "shortest", "longest"))  # which of a question's go first
+    max_chars: int | None = setting(None, ge=1)
+    drop_repeated: bool = True
+    trim_repeated: bool = False  # cut repeated steps out and keep the trajectory, with drop_repeated: false
+    deduplicate: bool = True
+    near_duplicates: float | None = setting(None, gt=0, le=1)  # drop what is so similar to one kept of its question
+
+    def problems(self):
+        if self.trim_repeated and self.drop_repeated:
+            yield "trim_repeated", True, "false, or drop_repeated: false, as a dropped trajectory has nothing to trim"

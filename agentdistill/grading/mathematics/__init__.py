@@ -1,0 +1,1 @@
+"""Mathematical answers: their shapes, their values, and the processes that compare them."""

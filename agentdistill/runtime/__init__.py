@@ -1,0 +1,1 @@
+"""What a run works on: Ray, found or started, and the services that its phases share."""

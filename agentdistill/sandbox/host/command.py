@@ -1,0 +1,51 @@
+"""`agentdistill sandbox run FILE|-`: run a file in a fresh session."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from agentdistill.config.sandbox import SandboxConfig
+from agentdistill.errors import UserError
+from agentdistill.sandbox.host.sandbox import Sandbox
+from agentdistill.types import Outcome
+
+
+def run_file(path: str | Path, config: SandboxConfig | None = None) -> Outcome:
+    """The outcome of the program in a file, or of standard input where the path is "-", in a session of its own.
+
+    Raises UserError where the file cannot be read as UTF-8, SandboxError where no session can be opened.
+    """
+    code = _read(str(path))
+    with Sandbox.from_config(config or SandboxConfig()) as sandbox, sandbox.session() as session:
+        return session.run(code)
+
+
+def print_outcome(outcome: Outcome, as_json: bool) -> None:
+    """Print what the program printed, then its value, answer, error and limit; or all fields as one JSON object."""
+    if as_json:
+        print(json.dumps(dataclasses.asdict(outcome)))
+        return
+    print(outcome.stdout, end="" if outcome.stdout.endswith("\n") or not outcome.stdout else "\n")
+    if outcome.value is not None:
+        print(outcome.value)
+    if outcome.is_final:
+        print(f"final answer: {outcome.final_answer}")
+    if outcome.error is not None:
+        print(f"{outcome.error.traceback}{outcome.error.type}: {outcome.error.message}", file=sys.stderr)
+    if outcome.limit is not None:
+        print(f"limit: {outcome.limit}", file=sys.stderr)
+
+
+def _read(path: str) -> str:
+    name = "standard input" if path == "-" else path
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror or error}; expected a Python file, or -") from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is not UTF-8: byte {error.start} is {data[error.start]:#04x}") from None

@@ -1,0 +1,1 @@
+"""The sandbox as a service on Ray Serve, and its client."""

@@ -1,0 +1,1 @@
+"""Hosts that go on until they are stopped: the services for others."""

@@ -1,0 +1,1 @@
+"""Trajectories that others made, as trajectories of ours."""

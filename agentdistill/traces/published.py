@@ -1,0 +1,164 @@
+"""From one published row to one trajectory: which column is what, the verdict, and the key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agentdistill.agent.observation import HEADER
+from agentdistill.agent.record import repeats
+from agentdistill.errors import DataError
+from agentdistill.traces.conversations import Conversation, Form, UnreadableRowError, read_conversation
+from agentdistill.types import Grade, Kind, Message, Role, Trajectory
+
+_COLUMN: dict[Form, str] = {"smolagents": "log_data", "chat": "messages"}
+_QUESTION = ("question", "original_question")
+_GOLD = ("true_answer", "true_answers", "gold_answer", "gold_answers", "ground_truth")
+_GENERATED = ("generated_answer", "predicted_answer", "prediction")
+_ID = ("id", "question_id")
+_CORRECT = ("correct", "is_correct")
+_MODEL = ("model", "model_id")
+
+
+def form_of(where: str, row: Mapping[str, Any], form: Literal["auto", "smolagents", "chat"]) -> Form:
+    """The form of a source, by its first row. Raises DataError where the column it needs is missing."""
+    if form != "auto":
+        if _COLUMN[form] in row:
+            return form
+        expected = f"{_COLUMN[form]!r} in the form {form}"
+    else:
+        for known, column in _COLUMN.items():
+            if column in row:
+                return known
+        expected = "'log_data' (smolagents) or 'messages' (chat)"
+    found = ", ".join(str(name) for name in row) or "none"
+    raise DataError(f"{where}: there is no column {expected}; the columns there are: {found}")
+
+
+@dataclass
+class RowReader:
+    """Turns rows into trajectories and keeps their keys unique."""
+
+    run_id: str
+    task: str
+    kind: Kind | None
+    samples: Counter[str] = field(default_factory=Counter)  # question id -> how many so far
+    texts: dict[str, bytes] = field(default_factory=dict)  # given id -> digest of its question
+
+    def read(self, where: str, row: Mapping[str, Any], form: Form) -> Trajectory:
+        """The row's trajectory. Raises UnreadableRowError, and DataError where nothing says of which kind it is."""
+        conversation = read_conversation(_messages(row, form), form)
+        own = _first(row, _QUESTION)
+        question = own.strip() if isinstance(own, str) and own.strip() else conversation.task
+        if not question:
+            raise UnreadableRowError("no question")
+        kind, grade = self._kind(where, row), _grade(row)
+        gold, generated = _answers(row)
+        question_id = self._question_id(row, question)
+        sample_index = self.samples[question_id]
+        self.samples[question_id] += 1
+        return Trajectory(
+            run_id=self.run_id,
+            question_id=question_id,
+            sample_index=sample_index,
+            task=self.task,
+            kind=kind,
+            question=question,
+            gold_answers=gold,
+            role="teacher",
+            model=str(_first(row, _MODEL) or ""),
+            model_revision="",
+            mode="agent",
+            prompt_version="imported",
+            first_thought_prefix="",
+            messages=_conversation_messages(conversation, question),
+            steps=conversation.steps,
+            answer=generated if generated is not None else conversation.answer,
+            stop_reason=conversation.stop_reason,
+            error="",
+            repeated=repeats(conversation.steps),
+            grade=grade,
+        )
+
+    def _kind(self, where: str, row: Mapping[str, Any]) -> Kind:
+        if self.kind is not None:
+            return self.kind
+        if row.get("kind") in tuple(Kind):
+            return Kind(row["kind"])
+        found = repr(row["kind"]) if "kind" in row else "missing"
+        raise DataError(
+            f"{where}: kind is not given and the column 'kind' is {found}, expected one of {', '.join(Kind)}"
+        )
+
+    def _question_id(self, row: Mapping[str, Any], question: str) -> str:
+        """The row's id; a digest of the question where it has none or where the id stands for another question too."""
+        digest = hashlib.sha256(question.encode()).digest()
+        given = _first(row, _ID)
+        if isinstance(given, bool) or not isinstance(given, str | int) or not str(given).strip():
+            return f"{self.task}-{digest.hex()[:16]}"
+        name = str(given).strip()
+        if self.texts.setdefault(name, digest) == digest:
+            return name
+        return f"{name}-{digest.hex()[:16]}"
+
+
+def _messages(row: Mapping[str, Any], form: Form) -> object:
+    """What should be the list of messages."""
+    value = row.get(_COLUMN[form])
+    if form == "chat":
+        return value
+    if value is None or value == "" or value == {} or value == []:
+        raise UnreadableRowError("log_data is empty")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableRowError("log_data is not JSON") from error
+    if not value:
+        raise UnreadableRowError("log_data is empty")
+    return value.get("messages") if isinstance(value, dict) else value
+
+
+def _conversation_messages(conversation: Conversation, question: str) -> tuple[Message, ...]:
+    messages = [] if conversation.system is None else [Message(Role.SYSTEM, conversation.system)]
+    messages.append(Message(Role.USER, question))
+    for step in conversation.steps:
+        messages.append(Message(Role.ASSISTANT, step.text))
+        if step.observation:
+            messages.append(Message(Role.USER, HEADER + step.observation))
+    return tuple(messages)
+
+
+def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _answers(row: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
+    """(gold answers, what the agent answered); `answer` is the gold one unless another column is."""
+    gold, generated = _first(row, _GOLD), _first(row, _GENERATED)
+    if gold is None:
+        gold = row.get("answer")
+    elif generated is None:
+        generated = row.get("answer")
+    values = gold if isinstance(gold, list | tuple) else [gold]
+    texts = [str(value).strip() for value in values if value is not None]
+    return tuple(dict.fromkeys(text for text in texts if text)), None if generated is None else str(generated)
+
+
+def _grade(row: Mapping[str, Any]) -> Grade | None:
+    """The row's own verdict; None where it has none. A score counts as correct at 1, as its authors count."""
+    correct, score = _first(row, _CORRECT), row.get("score")
+    if correct is not None:
+        if correct not in (True, False):
+            raise UnreadableRowError("correct is not true or false")
+        return Grade(float(correct), bool(correct), "imported:correct")
+    if score is None or (isinstance(score, float) and math.isnan(score)):
+        return None
+    if not isinstance(score, bool | int | float) or not 0 <= score <= 1:
+        raise UnreadableRowError("score is not a number from 0 to 1")
+    return Grade(float(score), score == 1, "imported:score")

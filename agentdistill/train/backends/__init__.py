@@ -1,0 +1,1 @@
+"""Who multiplies, reduces and updates: plain torch, or DeepSpeed ZeRO."""

@@ -1,0 +1,38 @@
+"""The nouns of the project, as frozen dataclasses: what phases hand to each other and what tests build.
+
+Nothing here imports a third-party package.
+"""
+
+from agentdistill.types.engines import Generate
+from agentdistill.types.environments import CodeError, CodeSession, Limit, Outcome
+from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
+from agentdistill.types.questions import Kind, Question
+from agentdistill.types.tools import Passage, Search
+from agentdistill.types.training import TrainingExample
+from agentdistill.types.trajectories import INVALID_ACTIONS, ActionError, Candidate, Grade, Step, StopReason, Trajectory
+
+__all__ = [
+    "INVALID_ACTIONS",
+    "ActionError",
+    "Candidate",
+    "CodeError",
+    "CodeSession",
+    "Completion",
+    "FinishReason",
+    "Generate",
+    "Grade",
+    "Kind",
+    "Limit",
+    "Message",
+    "Outcome",
+    "Passage",
+    "Question",
+    "Request",
+    "Role",
+    "Sampling",
+    "Search",
+    "Step",
+    "StopReason",
+    "TrainingExample",
+    "Trajectory",
+]
