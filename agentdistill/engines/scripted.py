@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
 
 from agentdistill.engines.base import EngineLoad
-from agentdistill.errors import ConfigError, EngineError
+from agentdistill.errors import EngineError
 from agentdistill.types import Completion, FinishReason, Message, Request, Role
 
 #: Writes the assistant's next turn, or the rest of it where the last message is the assistant's own beginning.
 #: `seed` is the request's, plus the index of the completion.
 Expert = Callable[[Sequence[Message], int], str | Awaitable[str]]
-
-EXPERTS = {"world": "agentdistill.tasks.world.expert:expert"}
 
 
 class ScriptedEngine:
@@ -51,20 +47,3 @@ class ScriptedEngine:
 
     async def close(self) -> None:
         return None
-
-
-def load_expert(name: str) -> Expert:
-    """Return the expert of that name, or the function at `package.module:function`. Raises ConfigError."""
-    target = EXPERTS.get(name, name)
-    module, separator, attribute = target.partition(":")
-    if not separator:
-        known = ", ".join(sorted(EXPERTS))
-        raise ConfigError(f"expert {name!r}: expected one of {known}, or package.module:function")
-    try:
-        expert = getattr(importlib.import_module(module), attribute)
-    # An empty or a relative module name is a ValueError and a TypeError.
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise ConfigError(f"expert {name!r}: cannot be imported: {error}") from error
-    if not callable(expert):
-        raise ConfigError(f"expert {name!r}: is a {type(expert).__name__}, expected a function")
-    return cast(Expert, expert)

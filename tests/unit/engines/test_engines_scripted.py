@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from agentdistill import plugins
 from agentdistill.config import EngineConfig
-from agentdistill.engines import EngineLoad, ScriptedEngine, load_expert, open_engine
+from agentdistill.engines import EngineLoad, ScriptedEngine, open_engine
 from agentdistill.errors import ConfigError, EngineError
 from agentdistill.types import FinishReason, Message, Request, Role, Sampling
 
@@ -74,13 +75,13 @@ async def test_the_config_opens_the_expert_by_name() -> None:
 
 
 def test_a_function_of_any_module_is_an_expert() -> None:
-    assert load_expert("types:SimpleNamespace") is SimpleNamespace
+    assert plugins.load("expert", "types:SimpleNamespace") is SimpleNamespace
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("wrold", "expected one of world, or package.module:function"),
+        ("wrold", "a known expert \\(world\\), .*did you mean world"),
         ("no.such.module:f", "cannot be imported"),
         ("types:no_such_name", "cannot be imported"),
         (":f", "cannot be imported"),
@@ -90,4 +91,4 @@ def test_a_function_of_any_module_is_an_expert() -> None:
 )
 def test_a_name_without_an_expert_is_refused(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=f"expert '{name}': .*{message}"):
-        load_expert(name)
+        plugins.load("expert", name)

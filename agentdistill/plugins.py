@@ -1,0 +1,154 @@
+"""The one way in for what a user brings: a task, a grader, a tool, an environment, an engine, ... by its name.
+
+A name is looked up in three places, in this order:
+
+1. the built-in names of its kind (`BUILT_IN`);
+2. the entry points `agentdistill.KIND` of installed packages, as in
+   `[project.entry-points."agentdistill.task"]` with `riddles = "my_package.riddles:questions"`;
+3. `package.module:attribute`, imported as it stands.
+
+Nothing registers itself by being imported, and no name is imported before it is asked for. What each kind has to be is
+in docs/extending.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from agentdistill.errors import ConfigError
+
+_GROUP = "agentdistill."
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a kind of extension has to be."""
+
+    expected: str  # for messages: "a function (config) that returns a list of Question"
+    parameters: int | None = None  # positional arguments that it must take; None: any
+    members: tuple[str, ...] = ()  # attributes that it must have
+
+
+#: Every kind that can be brought, and what it has to be.
+DOORS: dict[str, Door] = {
+    "expert": Door("a function (messages, seed) that returns text", parameters=2),
+}
+
+#: The names that come with this package, as the places where they are.
+BUILT_IN: dict[str, dict[str, str]] = {
+    "expert": {"world": "agentdistill.tasks.world.expert:expert"},
+}
+
+
+def load(kind: str, name: str) -> Any:
+    """What the name stands for, imported.
+
+    Raises ConfigError in one sentence where the name is unknown (the nearest names are shown), two packages claim it,
+    its module cannot be imported, or what is there is not what the kind has to be. KeyError for an unknown kind.
+    """
+    return _check(kind, name, DOORS[kind], _import(kind, name, _target(kind, name)))
+
+
+def names(kind: str) -> list[str]:
+    """Every name of the kind that needs no colon: built-in ones first, then those of installed packages."""
+    return [*BUILT_IN.get(kind, {}), *(name for name in sorted(_installed(kind)) if name not in BUILT_IN.get(kind, {}))]
+
+
+def is_known(kind: str, name: str) -> bool:
+    """Whether `load` would find something to import; nothing is imported."""
+    return ":" in name or name in BUILT_IN.get(kind, {}) or name in _installed(kind)
+
+
+def three_ways(kind: str, name: str) -> str:
+    """For messages: what was expected in place of the unknown name, the nearest known names first."""
+    known = names(kind)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    listed = ", ".join([*near, *(other for other in known if other not in near)]) or "none is built in"
+    nearest = f"; did you mean {' or '.join(near)}?" if near else ""
+    return (
+        f"a known {kind} ({listed}), the entry point agentdistill.{kind} of an installed package, or "
+        f"package.module:name{nearest}"
+    )
+
+
+def _target(kind: str, name: str) -> str | EntryPoint:
+    if name in BUILT_IN.get(kind, {}):
+        return BUILT_IN[kind][name]
+    claims = _installed(kind).get(name, [])
+    if len(claims) > 1:
+        packages = " and ".join(sorted({_package(claim) for claim in claims}))
+        raise ConfigError(
+            f"{kind} {name!r}: {packages} both claim the name; expected one of them, or package.module:name"
+        )
+    if claims:
+        return claims[0]
+    if ":" in name:
+        return name
+    raise ConfigError(f"{kind} {name!r}: there is none of that name; expected {three_ways(kind, name)}")
+
+
+@functools.cache
+def _installed(kind: str) -> dict[str, list[EntryPoint]]:
+    """The entry points of the kind by name; several where packages claim one name."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"{_GROUP}{kind}"):
+        claims = found.setdefault(point.name, [])
+        if all(claim.value != point.value for claim in claims):
+            claims.append(point)
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value
+
+
+def _import(kind: str, name: str, target: str | EntryPoint) -> Any:
+    value = target if isinstance(target, str) else target.value
+    module, _, attribute = value.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module of somebody else's may raise anything as it is imported
+        whose = "" if isinstance(target, str) else f" of the package {_package(target)}"
+        raise ConfigError(
+            f"{kind} {name!r}: {value}{whose} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+def _check(kind: str, name: str, door: Door, found: Any) -> Any:
+    if door.parameters is not None and not _takes(found, door.parameters):
+        raise ConfigError(f"{kind} {name!r}: is {_described(found)}, expected {door.expected}")
+    missing = [member for member in door.members if not hasattr(found, member)]
+    if missing:
+        raise ConfigError(f"{kind} {name!r}: {_described(found)} lacks {', '.join(missing)}, expected {door.expected}")
+    return found
+
+
+def _takes(found: Any, count: int) -> bool:
+    """Whether it can be called with so many positional arguments."""
+    if not callable(found):
+        return False
+    try:
+        inspect.signature(found).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # a built-in function without a signature
+        return True
+    return True
+
+
+def _described(found: Any) -> str:
+    if inspect.isfunction(found) or inspect.isclass(found):
+        try:
+            return f"{found.__name__}{inspect.signature(found)}"
+        except (TypeError, ValueError):
+            return f"{found.__name__}"
+    return f"a {type(found).__name__}"
