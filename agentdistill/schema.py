@@ -21,6 +21,8 @@ from agentdistill.types import (
     Grade,
     Kind,
     Message,
+    Part,
+    PartKind,
     Question,
     Role,
     Step,
@@ -32,6 +34,7 @@ from agentdistill.types import (
 VERSION = 1
 
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+_PART = pa.struct([("kind", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 _CANDIDATE = pa.struct(
     [
         ("thought", pa.string()),
@@ -125,6 +128,7 @@ TRAINING_EXAMPLES = _versioned(
         ("messages", pa.list_(_MESSAGE)),
         ("failed_steps", pa.list_(pa.bool_())),
         ("prefix_chars", pa.int32()),
+        ("parts", pa.list_(pa.list_(_PART))),  # of each assistant message; null where nobody said what they are
     ],
 )
 
@@ -251,19 +255,29 @@ def examples_to_table(examples: Iterable[TrainingExample]) -> pa.Table:
         row = {name: getattr(example, name) for name in example.__slots__}
         row["messages"] = _messages_to_rows(example.messages)
         row["failed_steps"] = list(example.failed_steps)
+        row["parts"] = [_parts_to_rows(parts) for parts in example.parts] or None
         rows.append(row)
     return pa.Table.from_pylist(rows, schema=TRAINING_EXAMPLES)
 
 
 def example_from_row(row: dict[str, Any]) -> TrainingExample:
-    stored = {name: row[name] for name in TrainingExample.__slots__}
+    stored: dict[str, Any] = {name: row.get(name) for name in TrainingExample.__slots__}
     stored["messages"] = _messages_from_rows(row["messages"])
     stored["failed_steps"] = tuple(row["failed_steps"])
+    stored["parts"] = tuple(_parts_from_rows(parts) for parts in row.get("parts") or ())
     return TrainingExample(**stored)
 
 
 def examples_from_table(table: pa.Table) -> list[TrainingExample]:
     return [example_from_row(row) for row in table.to_pylist()]
+
+
+def _parts_to_rows(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    return [{"kind": str(part.kind), "start": part.start, "end": part.end} for part in parts]
+
+
+def _parts_from_rows(rows: Iterable[dict[str, Any]]) -> tuple[Part, ...]:
+    return tuple(Part(PartKind(row["kind"]), row["start"], row["end"]) for row in rows)
 
 
 def _messages_to_rows(messages: Iterable[Message]) -> list[dict[str, str]]:

@@ -6,8 +6,9 @@ Nothing here imports a third-party package.
 from agentdistill.types.engines import Generate
 from agentdistill.types.environments import CodeError, CodeSession, Limit, Outcome
 from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
+from agentdistill.types.parts import Part, PartKind
 from agentdistill.types.questions import Kind, Question
-from agentdistill.types.tools import Passage, Search
+from agentdistill.types.tools import Passage, Search, ToolText
 from agentdistill.types.training import TrainingExample
 from agentdistill.types.trajectories import INVALID_ACTIONS, ActionError, Candidate, Grade, Step, StopReason, Trajectory
 
@@ -25,6 +26,8 @@ __all__ = [
     "Limit",
     "Message",
     "Outcome",
+    "Part",
+    "PartKind",
     "Passage",
     "Question",
     "Request",
@@ -33,6 +36,7 @@ __all__ = [
     "Search",
     "Step",
     "StopReason",
+    "ToolText",
     "TrainingExample",
     "Trajectory",
 ]

@@ -1,4 +1,4 @@
-"""What agents call: the retriever, as everything else sees it."""
+"""What agents call: tools, as prompts describe them, and the retriever, as everything else sees it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ class Passage:
     title: str
     text: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolText:
+    """A tool as prompts describe it."""
+
+    name: str  # what the code calls
+    call: str  # "search(query)"
+    brief: str  # what it does, in a few words, for a student's prompt: "finds passages"
+    full: str  # the same for a teacher, who has not been trained on it: "returns a few passages of ..."
 
 
 class Search(Protocol):
