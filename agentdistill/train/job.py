@@ -16,7 +16,7 @@ from typing import Any
 from agentdistill import models, storage
 from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
 from agentdistill.errors import ConfigError, RunFolderError
-from agentdistill.train.data.render import Renderer, RenderOptions
+from agentdistill.train.data.render import Renderer
 from agentdistill.train.data.sequences import RenderCounts, read_examples, render_all, write_sequences
 from agentdistill.train.data.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
 from agentdistill.train.metrics import read_metrics
@@ -66,7 +66,7 @@ def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fing
     """Check the model, render every example, and write the sequences. Raises UserError."""
     tokenizer = load_tokenizer(model, config.revision)
     check_vocabulary(model, tokenizer, load_model_config(model, config.revision))
-    renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), RenderOptions.from_config(config))
+    renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), config)
     table, counts = render_all(read_examples(examples_path), renderer, config)
     sequences = run / "sequences" / f"{fingerprint[:16]}.parquet"
     write_sequences(str(sequences), table)

@@ -10,10 +10,10 @@ from typing import Any
 from agentdistill import storage
 from agentdistill.config.train import CheckpointConfig, LoraConfig, TrainConfig
 from agentdistill.schema import examples_to_table
-from agentdistill.train.data.render import Renderer, RenderOptions
+from agentdistill.train.data.render import Renderer
 from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 from agentdistill.train.model.tiny import CHATML, make_tiny_student
-from agentdistill.types import Message, Role, TrainingExample
+from agentdistill.types import Message, Part, PartKind, Role, TrainingExample
 
 LLAMA = (
     "{% for m in messages %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim "
@@ -50,24 +50,34 @@ def tiny_student(**settings: Any) -> str:
     return make_tiny_student(Path(tempfile.mkdtemp(prefix="tiny-student-")), **settings)
 
 
-def renderer_for(template: str, options: RenderOptions | None = None) -> Renderer:
+def renderer_for(template: str, config: TrainConfig | None = None) -> Renderer:
     text, end_token = TEMPLATES[template]
     folder = tiny_student(template=text, end_token=end_token)
     tokenizer = load_tokenizer(folder)
-    return Renderer(tokenizer, stop_token_ids(folder, tokenizer), options)
+    return Renderer(tokenizer, stop_token_ids(folder, tokenizer), config)
 
 
 def action(thought: str, code: str) -> str:
     return f"Thought: {thought}\nCode:\n```py\n{code}\n```<end_code>"
 
 
+def action_parts(thought: str, code: str) -> tuple[Part, ...]:
+    """Where the parts of `action(thought, code)` are; code that calls `final_answer` is the answer as a whole."""
+    text = action(thought, code)
+    start, place = text.index(thought), text.index(code)
+    parts = (Part(PartKind.THOUGHT, start, start + len(thought)), Part(PartKind.CODE, place, place + len(code)))
+    return (*parts, Part(PartKind.ANSWER, place, place + len(code))) if code.startswith("final_answer(") else parts
+
+
 def example(number: int = 0, searches: int = 1, observation: str = "12 people", **changes: Any) -> TrainingExample:
     """An episode: `searches` failed or useful actions with their observations, then the final answer."""
     messages = [Message(Role.SYSTEM, "Act with code."), Message(Role.USER, f"How many people live in town {number}?")]
-    for index in range(searches):
-        messages.append(Message(Role.ASSISTANT, action(f"I look {index}.", f"print(search('town {number}'))")))
+    actions = [(f"I look {index}.", f"print(search('town {number}'))") for index in range(searches)]
+    for thought, code in actions:
+        messages.append(Message(Role.ASSISTANT, action(thought, code)))
         messages.append(Message(Role.USER, f"Observation:\n{observation}"))
-    messages.append(Message(Role.ASSISTANT, action("Now I know.", f"final_answer({number})")))
+    actions.append(("Now I know.", f"final_answer({number})"))
+    messages.append(Message(Role.ASSISTANT, action(*actions[-1])))
     fields: dict[str, Any] = {
         "example_id": f"example-{number}",
         "run_id": "run",
@@ -76,6 +86,7 @@ def example(number: int = 0, searches: int = 1, observation: str = "12 people", 
         "task": "world",
         "messages": tuple(messages),
         "failed_steps": (False,) * (searches + 1),
+        "parts": () if "messages" in changes else tuple(action_parts(*item) for item in actions),
     }
     return TrainingExample(**{**fields, **changes})
 

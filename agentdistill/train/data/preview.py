@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agentdistill import models
 from agentdistill.config.train import TrainConfig
-from agentdistill.train.data.render import Rendered, Renderer, RenderOptions
+from agentdistill.train.data.render import Rendered, Renderer
 from agentdistill.train.data.sequences import read_examples
 from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 
@@ -27,7 +27,7 @@ def preview(config: TrainConfig, examples_path: str, count: int) -> list[Text]:
     first = list(itertools.islice(examples, 1))  # a file that is not there is said before a model is loaded
     model = models.resolve(config.model)
     tokenizer = load_tokenizer(model, config.revision)
-    renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), RenderOptions.from_config(config))
+    renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), config)
     texts: list[Text] = []
     for example in itertools.chain(first, examples):
         if len(texts) >= count:

@@ -18,8 +18,8 @@ from typing import Any
 
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import DataError
-from agentdistill.train.data.weights import CharSpan, turn_spans
-from agentdistill.types import Message, Role, TrainingExample
+from agentdistill.train.data.weights import CharSpan, check_parts, turn_spans, weighs_parts
+from agentdistill.types import Message, Part, Role, TrainingExample
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,55 +41,39 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
-class RenderOptions:
-    """What of the agent's own text is trained on, and how much each part weighs."""
-
-    mask_failed_actions: bool = False
-    train_on_prefix: bool = True
-    thought_weight: float = 1.0
-    code_weight: float = 1.0
-    final_weight: float = 1.0
-
-    def weighs_parts(self, prefix_chars: int) -> bool:
-        """Whether parts of a turn weigh differently."""
-        weights = {self.thought_weight, self.code_weight, self.final_weight}
-        return weights != {1.0} or (prefix_chars > 0 and not self.train_on_prefix)
-
-    @classmethod
-    def from_config(cls, config: TrainConfig) -> RenderOptions:
-        return cls(
-            config.mask_failed_actions,
-            config.train_on_prefix,
-            config.thought_weight,
-            config.code_weight,
-            config.final_weight,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Turn:
     """One assistant turn: the text before it, the text with it, and where its content lies in the latter."""
 
     index: int  # among the assistant turns
+    message: Message
     prompt: str
     full: str
     content_start: int  # character in `full`
     content: str | None  # as the template shows it; None where it rewrites the text
 
+    @property
+    def lead(self) -> int:
+        """How many leading characters of the message the template leaves out."""
+        return 0 if self.content is None else self.message.content.index(self.content)
+
 
 class Renderer:
-    """Renders examples for one tokenizer. `stop_ids` are the tokens at which the student stops generating."""
+    """Renders examples for one tokenizer. `stop_ids` are the tokens at which the student stops generating.
 
-    def __init__(self, tokenizer: Any, stop_ids: frozenset[int], options: RenderOptions | None = None):
+    Of the config it reads which of the agent's own text is trained on, and how much each part of it weighs.
+    """
+
+    def __init__(self, tokenizer: Any, stop_ids: frozenset[int], config: TrainConfig | None = None):
         self.tokenizer = tokenizer
         self.stop_ids = stop_ids
-        self.options = options or RenderOptions()
+        self.config = config or TrainConfig()
 
     def render(self, example: TrainingExample) -> list[Rendered]:
         """Return the example's sequences: one, or one a turn where the template rewrites earlier turns.
 
         Raises DataError, naming the example, where nothing in it is trained, the end-of-turn token of a trained turn
-        is missing, or tokenizing the prompt alone gives other tokens than those trained behind.
+        is missing, tokenizing the prompt alone gives other tokens than those trained behind, or its parts are needed
+        and missing or wrong.
         """
         turns = self._turns(example)
         whole = all(self._stands_before(example, *pair) for pair in itertools.pairwise(turns))
@@ -137,14 +121,10 @@ class Renderer:
                     "use a template whose finished turns start as its generation prompt does"
                 )
             start, content = _locate(full, len(prompt), message.content)
-            turns.append(_Turn(len(turns), prompt, full, start, content))
+            turns.append(_Turn(len(turns), message, prompt, full, start, content))
         if not turns:
             raise DataError(f"example {example.example_id}: it has no assistant message, so there is nothing to learn")
-        if len(example.failed_steps) not in (0, len(turns)):
-            raise DataError(
-                f"example {example.example_id}: failed_steps has {len(example.failed_steps)} entries, expected one for "
-                f"each of its {len(turns)} assistant messages"
-            )
+        _check_counts(example, len(turns))
         return turns
 
     def _stands_before(self, example: TrainingExample, earlier: _Turn, later: _Turn) -> bool:
@@ -167,7 +147,7 @@ class Renderer:
         for turn in turns:
             start = self._check_prompt(example, turn, token_ids)
             end = self._end_of_turn(example, turn, token_ids, offsets, start)
-            if self.options.mask_failed_actions and example.failed_steps and example.failed_steps[turn.index]:
+            if self.config.mask_failed_actions and example.failed_steps and example.failed_steps[turn.index]:
                 continue
             spans = self._spans(example, turn)
             _fill(weights, offsets, start, end, turn.content_start, spans)
@@ -176,16 +156,36 @@ class Renderer:
         return Rendered(example.example_id, part, tuple(token_ids[: last + 1]), tuple(weights[: last + 1]))
 
     def _spans(self, example: TrainingExample, turn: _Turn) -> list[CharSpan]:
+        """The turn's spans, counted from where its text starts in what the template shows."""
         prefix_chars = example.prefix_chars if turn.index == 0 else 0
+        parts = self._parts(example, turn)
         if turn.content is not None:
-            return turn_spans(turn.content, prefix_chars, self.options)
-        if self.options.weighs_parts(prefix_chars):
+            spans = turn_spans(turn.message.content, parts, prefix_chars, self.config)
+            return [CharSpan(min(span.end - turn.lead, len(turn.content)), span.weight) for span in spans]
+        if weighs_parts(self.config) or (prefix_chars > 0 and not self.config.train_on_prefix):
             raise DataError(
                 f"example {example.example_id}: the chat template rewrites the text of assistant turn "
                 f"{turn.index + 1}, so its thought and code have no place of their own; expected weights of 1 and "
                 "train.train_on_prefix=true with this model"
             )
         return []
+
+    def _parts(self, example: TrainingExample, turn: _Turn) -> tuple[Part, ...]:
+        if not example.parts:
+            if weighs_parts(self.config):
+                raise DataError(
+                    f"example {example.example_id}: it says nothing of its parts, expected a training set made by this "
+                    "version's select for train.thought_weight, train.code_weight and train.final_weight other than 1"
+                )
+            return ()
+        parts = example.parts[turn.index]
+        problem = check_parts(turn.message.content, parts)
+        if problem is not None:
+            raise DataError(
+                f"example {example.example_id}: of assistant message {turn.index + 1}, {problem}; expected parts side "
+                "by side within its text, answers within them"
+            )
+        return parts
 
     def _check_prompt(self, example: TrainingExample, turn: _Turn, token_ids: list[int]) -> int:
         """Return how many tokens the turn's prompt has; raise where they are not the first of `token_ids`."""
@@ -225,12 +225,21 @@ class Renderer:
         )
 
 
+def _check_counts(example: TrainingExample, turns: int) -> None:
+    for name, found in (("failed_steps", len(example.failed_steps)), ("parts", len(example.parts))):
+        if found not in (0, turns):
+            raise DataError(
+                f"example {example.example_id}: {name} has {found} entries, expected one for each of its {turns} "
+                "assistant messages"
+            )
+
+
 def _locate(full: str, start: int, content: str) -> tuple[int, str | None]:
     """Where the turn's content lies in `full`, and as what: templates may strip white space around it.
 
     None where the template puts something else there; the whole turn is trained on then.
     """
-    for candidate in (content, content.strip(), content.lstrip(), content.rstrip()):
+    for candidate in (content, content.lstrip(), content.rstrip(), content.strip()):
         if full.startswith(candidate, start):
             return start, candidate
     stripped = content.strip()

@@ -1,26 +1,15 @@
-"""How much each character of an assistant turn weighs in the loss: its thought, its code, its final answer."""
+"""How much each character of an assistant turn weighs in the loss: its thought, its code, its answer."""
 
 from __future__ import annotations
 
-import re
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-_CODE = re.compile(r"^Code:\s*$|^```(?:py|python)?\s*$", re.MULTILINE)
-_FINAL = re.compile(r"\bfinal_answer\s*\(")
+from agentdistill.config.train import TrainConfig
+from agentdistill.types import Part, PartKind
 
-
-class WeightOptions(Protocol):
-    """What `turn_spans` reads of the render options."""
-
-    @property
-    def train_on_prefix(self) -> bool: ...
-    @property
-    def thought_weight(self) -> float: ...
-    @property
-    def code_weight(self) -> float: ...
-    @property
-    def final_weight(self) -> float: ...
+_ACTIONS = (PartKind.CODE, PartKind.CALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +20,65 @@ class CharSpan:
     weight: float
 
 
-def turn_spans(content: str, prefix_chars: int, options: WeightOptions) -> list[CharSpan]:
-    """Return the spans of a turn in order: first-thought prefix, thought, code (or the code that answers).
+def weighs_parts(config: TrainConfig) -> bool:
+    """Whether the parts of a turn have to be known: whether any of them weighs other than 1."""
+    return {config.thought_weight, config.code_weight, config.final_weight} != {1.0}
 
-    The code starts at the line `Code:` (or at the code fence, where that line is missing); a turn without code is all
-    thought. Code that calls `final_answer(...)` weighs `final_weight` instead of `code_weight`.
+
+def turn_spans(content: str, parts: Sequence[Part], prefix_chars: int, config: TrainConfig) -> list[CharSpan]:
+    """Return the spans of a turn in order, the last one up to its end.
+
+    `parts` are what `check_parts` has nothing against. The leading `prefix_chars` characters weigh as a thought, or 0
+    without `train_on_prefix`. Characters of no part (`Code:`, a fence) weigh as the part that follows them, those
+    after the last part as that one. A turn without parts is all thought.
     """
-    found = _CODE.search(content, min(prefix_chars, len(content)))
-    code_start = found.start() if found else len(content)
     spans = []
     if prefix_chars > 0:
-        spans.append(
-            CharSpan(min(prefix_chars, len(content)), options.thought_weight if options.train_on_prefix else 0.0)
-        )
-    spans.append(CharSpan(code_start, options.thought_weight))
-    if found:
-        final = _FINAL.search(content, code_start) is not None
-        spans.append(CharSpan(len(content), options.final_weight if final else options.code_weight))
+        weight = config.thought_weight if config.train_on_prefix else 0.0
+        spans.append(CharSpan(min(prefix_chars, len(content)), weight))
+    answers = [part for part in parts if part.kind is PartKind.ANSWER]
+    last = config.thought_weight
+    for part in _outer(parts):
+        inside = [answer for answer in answers if _holds(part, answer)]
+        spans.extend(_part_spans(part, inside, config))
+        last = spans[-1].weight
+    spans.append(CharSpan(len(content), last))
     return spans
+
+
+def _part_spans(part: Part, answers: Sequence[Part], config: TrainConfig) -> Iterator[CharSpan]:
+    """An action that answers weighs `final_weight` as a whole; of a thought, the answer's own characters alone do."""
+    if part.kind in _ACTIONS:
+        yield CharSpan(part.end, config.final_weight if answers else config.code_weight)
+        return
+    for answer in sorted(answers, key=lambda answer: answer.start):
+        yield CharSpan(answer.start, config.thought_weight)
+        yield CharSpan(answer.end, config.final_weight)
+    yield CharSpan(part.end, config.thought_weight)
+
+
+def check_parts(content: str, parts: Sequence[Part]) -> str | None:
+    """What is wrong with the parts of a turn, or None."""
+    for part in parts:
+        if not 0 <= part.start <= part.end <= len(content):
+            return f"{_named(part)} does not lie within the message's {len(content)} characters"
+    outer = _outer(parts)
+    for first, second in itertools.pairwise(outer):
+        if second.start < first.end:
+            return f"{_named(first)} and {_named(second)} overlap"
+    for part in parts:
+        if part.kind is PartKind.ANSWER and not any(_holds(other, part) for other in outer):
+            return f"{_named(part)} lies in no thought, code or call"
+    return None
+
+
+def _outer(parts: Sequence[Part]) -> list[Part]:
+    return sorted((part for part in parts if part.kind is not PartKind.ANSWER), key=lambda part: (part.start, part.end))
+
+
+def _holds(part: Part, answer: Part) -> bool:
+    return part.start <= answer.start and answer.end <= part.end
+
+
+def _named(part: Part) -> str:
+    return f"{part.kind} [{part.start}, {part.end})"

@@ -11,7 +11,6 @@ from agentdistill.config import SelectConfig, TrainConfig
 from agentdistill.schema import TRAINING_EXAMPLES, examples_from_table, trajectories_to_table
 from agentdistill.select import select
 from agentdistill.select.job import to_example
-from agentdistill.train.data.render import RenderOptions
 from agentdistill.train.data.sequences import render_all
 
 
@@ -23,7 +22,7 @@ def test_a_failed_action_that_was_selected_can_be_left_out_of_the_loss(tmp_path:
     (example,) = examples_from_table(storage.read_folder(str(tmp_path / "s"), TRAINING_EXAMPLES))
     trained = []
     for mask in (False, True):
-        renderer = renderer_for("chatml", RenderOptions.from_config(TrainConfig(mask_failed_actions=mask)))
+        renderer = renderer_for("chatml", TrainConfig(mask_failed_actions=mask))
         (sequence,) = renderer.render(example)
         trained.append(sum(weight > 0 for weight in sequence.weights))
     # Both turns are written alike, so half of what was trained is left.
@@ -38,7 +37,7 @@ def test_the_order_in_which_episodes_ended_does_not_decide_what_is_trained_when(
         for sample in range(2)
     ]
     config = TrainConfig(held_out_share=0.25)
-    renderer = renderer_for("chatml", RenderOptions.from_config(config))
+    renderer = renderer_for("chatml", config)
     one, other = (render_all(order, renderer, config)[0] for order in (examples, examples[::-1]))
     assert one.num_rows == 8
     assert one.equals(other)

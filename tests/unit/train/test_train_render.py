@@ -1,5 +1,6 @@
 """Rendering: loss on the agent's own tokens and on nothing else, by whatever chat template."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,17 +8,26 @@ import pytest
 from train_parts import TEMPLATES, action, example, renderer_for, tiny_student
 from transformers import AutoTokenizer
 
+from agentdistill.config.train import TrainConfig
 from agentdistill.errors import DataError
 from agentdistill.models import resolve
-from agentdistill.train.data.render import Rendered, Renderer, RenderOptions
+from agentdistill.train.data.render import Rendered, Renderer
 from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 from agentdistill.train.model.tiny import CHATML
-from agentdistill.types import Message, Role
+from agentdistill.types import Message, Part, PartKind, Role
 
 
 def trained_text(renderer, sequence: Rendered) -> str:
     ids = [token for token, weight in zip(sequence.token_ids, sequence.weights, strict=True) if weight > 0]
     return renderer.tokenizer.decode(ids)
+
+
+def by_weight(renderer, sequence: Rendered) -> dict[float, str]:
+    """The text of the tokens of each weight."""
+    found: dict[float, list[int]] = {}
+    for token, weight in zip(sequence.token_ids, sequence.weights, strict=True):
+        found.setdefault(weight, []).append(token)
+    return {weight: renderer.tokenizer.decode(ids) for weight, ids in found.items() if weight}
 
 
 @pytest.mark.parametrize("template", ["chatml", "llama", "gemma", "phi"])
@@ -116,7 +126,7 @@ def test_a_chain_of_thought_is_one_turn_on_the_same_path():
 
 
 def test_failed_actions_can_be_left_out_of_the_loss():
-    renderer = renderer_for("chatml", RenderOptions(mask_failed_actions=True))
+    renderer = renderer_for("chatml", TrainConfig(mask_failed_actions=True))
 
     (sequence,) = renderer.render(example(searches=1, failed_steps=(True, False)))
 
@@ -132,7 +142,7 @@ def test_failed_actions_are_trained_on_unless_told_otherwise():
 
 
 def test_the_first_thought_prefix_can_be_left_out_of_the_loss():
-    renderer = renderer_for("chatml", RenderOptions(train_on_prefix=False))
+    renderer = renderer_for("chatml", TrainConfig(train_on_prefix=False))
     prefix = "Thought: I look"
 
     (sequence,) = renderer.render(example(searches=1, prefix_chars=len(prefix)))
@@ -141,23 +151,57 @@ def test_the_first_thought_prefix_can_be_left_out_of_the_loss():
 
 
 def test_thought_code_and_final_answer_have_weights_of_their_own():
-    options = RenderOptions(thought_weight=0.25, code_weight=0.5, final_weight=2.0)
+    options = TrainConfig(thought_weight=0.25, code_weight=0.5, final_weight=2.0)
     renderer = renderer_for("chatml", options)
 
     (sequence,) = renderer.render(example(searches=1))
 
-    by_weight = {}
-    for token, weight in zip(sequence.token_ids, sequence.weights, strict=True):
-        by_weight.setdefault(weight, []).append(token)
-    texts = {weight: renderer.tokenizer.decode(ids) for weight, ids in by_weight.items() if weight}
-    assert texts[0.25] == "Thought: I look 0.\nThought: Now I know.\n"
-    assert texts[0.5] == "Code:\n```py\nprint(search('town 0'))\n```<end_code>"
-    assert texts[2.0] == "Code:\n```py\nfinal_answer(0)\n```<end_code>"
+    texts = by_weight(renderer, sequence)
+    assert texts[0.25] == "Thought: I look 0.Thought: Now I know."
+    assert texts[0.5] == "\nCode:\n```py\nprint(search('town 0'))\n```<end_code>"
+    assert texts[2.0] == "\nCode:\n```py\nfinal_answer(0)\n```<end_code>"
     assert texts[1.0] == "<|im_end|>" * 2
 
 
+def test_parts_keep_their_weights_where_the_template_strips_white_space_around_the_text():
+    renderer = renderer_for("llama", TrainConfig(thought_weight=0.25, code_weight=0.5))
+    parts = (Part(PartKind.THOUGHT, 3, 5), Part(PartKind.CODE, 5, 11))
+    messages = (Message(Role.USER, "Hi"), Message(Role.ASSISTANT, "  \nab1+1  \n"))
+
+    (sequence,) = renderer.render(example(messages=messages, failed_steps=(), parts=(parts,)))
+
+    assert by_weight(renderer, sequence) == {0.25: "ab", 0.5: "1+1", 1.0: "<|eot_id|>"}
+
+
+def test_an_example_without_parts_is_trained_on_as_one_thought():
+    renderer = renderer_for("chatml")
+    row = example(searches=1)
+
+    assert renderer.render(replace(row, parts=())) == renderer.render(row)
+
+
+@pytest.mark.parametrize("name", ["thought_weight", "code_weight", "final_weight"])
+def test_an_example_without_parts_is_refused_where_parts_weigh_differently(name):
+    renderer = renderer_for("chatml", TrainConfig(**{name: 0.5}))
+
+    with pytest.raises(DataError, match=r"example-0: it says nothing of its parts, expected a training set made by"):
+        renderer.render(example(parts=()))
+
+
+def test_parts_of_the_wrong_length_are_refused():
+    with pytest.raises(DataError, match=r"example-0: parts has 1 entries, expected one for each of its 2"):
+        renderer_for("chatml").render(example(searches=1, parts=((),)))
+
+
+def test_parts_outside_their_message_are_refused():
+    parts = ((), (Part(PartKind.CODE, 0, 10_000),))
+
+    with pytest.raises(DataError, match=r"example-0: of assistant message 2, code \[0, 10000\) does not lie within"):
+        renderer_for("chatml").render(example(searches=1, parts=parts))
+
+
 def test_an_example_without_a_trained_token_is_refused_by_name():
-    renderer = renderer_for("chatml", RenderOptions(mask_failed_actions=True))
+    renderer = renderer_for("chatml", TrainConfig(mask_failed_actions=True))
 
     with pytest.raises(DataError, match=r"example-0: no token is trained"):
         renderer.render(example(searches=0, failed_steps=(True,)))
@@ -232,6 +276,6 @@ def test_a_template_that_rewrites_the_text_trains_the_whole_turn_as_it_shows_it(
         (sequence,) = renderer.render(example(searches=0))
         assert trained_text(renderer, sequence) == action("Now I know.", "final_answer(0)").upper() + "<|im_end|>"
         with pytest.raises(DataError, match="the chat template rewrites the text of assistant turn 1"):
-            Renderer(renderer.tokenizer, renderer.stop_ids, RenderOptions(code_weight=0.5)).render(example(searches=0))
+            Renderer(renderer.tokenizer, renderer.stop_ids, TrainConfig(code_weight=0.5)).render(example(searches=0))
     finally:
         renderer.tokenizer.chat_template = CHATML

@@ -45,7 +45,7 @@ def test_the_preview_shows_other_weights_in_another_colour(tmp_path):
 
     (first,) = preview(tiny_config(final_weight=2.0), path, 1)
 
-    assert coloured(first, "bold yellow") == "Code:\n```py\nfinal_answer(0)\n```<end_code>"
+    assert coloured(first, "bold yellow") == "\nCode:\n```py\nfinal_answer(0)\n```<end_code>"
 
 
 @pytest.mark.slow
