@@ -118,7 +118,7 @@ def speed_claims(folder: Path, size: Size) -> list[Claim]:
 def prepare(folder: Path, size: Size) -> Path:
     """Make the model and the rendered sequences in the order of our steps; returns the job's file."""
     from agentdistill.config.train import TrainConfig
-    from agentdistill.train.data.pack import make_plan
+    from agentdistill.train.data.pack import plan_steps
     from agentdistill.train.data.render import Renderer
     from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
     from agentdistill.train.model.tiny import make_tiny_student
@@ -128,15 +128,12 @@ def prepare(folder: Path, size: Size) -> Path:
     renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer))
     sequences = [renderer.render(item)[0] for item in _episodes(size.steps * BATCH)]
     lengths = [item.num_tokens for item in sequences]
-    settings = TrainConfig()
-    plan = make_plan(
-        [[index] for index in range(len(sequences))], lengths, batch_size=BATCH, batch_rows=None, epochs=1,
-        max_steps=None, capacity=max(4096, *lengths), packing=settings.packing, seed=0,
-    )  # fmt: skip
+    config = TrainConfig(batch_size=BATCH, epochs=1, pack_length=max(4096, *lengths))
+    plan = plan_steps([[index] for index in range(len(sequences))], lengths, config)
     job = {
         "model": model,
         "folder": str(folder),
-        "capacity": max(4096, *lengths),
+        "capacity": plan.capacity,
         "steps": [[asdict(sequences[index]) for index in step] for step in plan.steps],
     }
     (folder / "job.json").write_text(json.dumps(job))

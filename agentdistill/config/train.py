@@ -79,6 +79,11 @@ class TrainConfig:
     tracker: str = setting("none", choices=("none", "wandb", "mlflow"))
     tracker_project: str = "agentdistill"
 
+    @property
+    def row_tokens(self) -> int:
+        """Tokens a row at most."""
+        return self.pack_length or self.max_length
+
     def problems(self):
         if self.batch_size < self.workers:
             yield "batch_size", self.batch_size, f"at least workers ({self.workers})"

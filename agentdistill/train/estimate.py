@@ -7,7 +7,7 @@ attention without a stored square, and the chunked loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,7 @@ def _estimate(config: TrainConfig, shape: Shape, stage: int) -> Estimate:
     if stage == 3:
         weights += GATHERED_LAYERS * shape.layer_parameters * (2 if config.lora.enabled else 4)
     optimizer = 0.0 if config.offload and stage else 8 * trained / split["opt"]
-    row = config.pack_length or config.max_length
+    row = config.row_tokens
     head = shape.vocabulary * shape.hidden
     # Logits, their copy, the weight in bfloat16, and the weight's float32 gradient where it is trained.
     loss = 2 * CHUNK_BYTES + 2 * head + (0 if config.lora.enabled else 4 * head)
@@ -163,7 +163,7 @@ def _estimate(config: TrainConfig, shape: Shape, stage: int) -> Estimate:
         fits=(),
     )
     fits = tuple(name for name, size in GPUS.items() if estimate.total_gb <= size * (1 - RESERVED))
-    return Estimate(**{**{name: getattr(estimate, name) for name in Estimate.__slots__}, "fits": fits})
+    return replace(estimate, fits=fits)
 
 
 def _activation_bytes(shape: Shape, tokens: int, checkpointing: bool) -> float:

@@ -9,9 +9,8 @@ import hashlib
 import json
 import os
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from agentdistill import models, storage
 from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
@@ -59,7 +58,7 @@ def train(
     if summary is None:
         raise RunFolderError(f"{target}: training ended without a student there; is {folder} shared by all nodes?")
     resumed = int((output.read_record(target) or {}).get("resumed_from_step", 0))
-    return TrainSummary(**{**_fields(summary), "reused": False, "resumed_from_step": resumed})
+    return replace(summary, reused=False, resumed_from_step=resumed)
 
 
 def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fingerprint: str) -> WorkerJob:
@@ -104,10 +103,6 @@ def _finished(target: Path, fingerprint: str) -> TrainSummary | None:
     summary = dict(record["summary"])
     summary["counts"] = RenderCounts(**summary["counts"])
     return TrainSummary(**{**summary, "student": str(target), "reused": True})
-
-
-def _fields(summary: TrainSummary) -> dict[str, Any]:
-    return {name: getattr(summary, name) for name in summary.__slots__}
 
 
 class _follow:

@@ -70,22 +70,11 @@ def load_plan(job: WorkerJob) -> tuple[Any, Any]:
     import pyarrow.parquet as pq
 
     from agentdistill import storage
-    from agentdistill.train.data.pack import make_plan
+    from agentdistill.train.data.pack import plan_steps
     from agentdistill.train.data.sequences import SequenceSet
 
-    config = job.config
     sequences = SequenceSet(pq.read_table(io.BytesIO(storage.read_bytes(job.sequences))))
-    plan = make_plan(
-        sequences.groups(sequences.training),
-        sequences.lengths,
-        batch_size=config.batch_size,
-        batch_rows=config.batch_rows,
-        epochs=config.epochs,
-        max_steps=config.max_steps,
-        capacity=config.pack_length or config.max_length,
-        packing=config.packing,
-        seed=config.seed,
-    )
+    plan = plan_steps(sequences.groups(sequences.training), sequences.lengths, job.config)
     return sequences, plan
 
 

@@ -21,8 +21,7 @@ class DeepSpeedBackend:
 
     def __init__(self, config: TrainConfig, student: Student, world: World):
         deepspeed = _import_deepspeed(world)
-        self.student, self._world, self._stage = student, world, config.zero_stage
-        self._max_norm = config.max_grad_norm
+        self.student, self._world, self._config = student, world, config
         ensure_process_group(world)
         self._inner = make_optimizer(config, student)
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
@@ -44,14 +43,14 @@ class DeepSpeedBackend:
             state["step"] = torch.tensor(0.0, device=flat.device)
             for name in MOMENTS:
                 state[name] = torch.zeros_like(flat, dtype=torch.float32)
-        if self._stage in (1, 2):
+        if self._config.zero_stage in (1, 2):
             self._optimizer._lazy_init_hp_params_optimizer_state()
 
     def _flat_parameters(self) -> list[torch.Tensor]:
         """What the optimizer steps: partitions of flattened groups, or the parameters themselves."""
-        if self._stage == 3:
+        if self._config.zero_stage == 3:
             return list(self._optimizer.fp32_partitioned_groups_flat)
-        if self._stage:
+        if self._config.zero_stage:
             return list(self._optimizer.single_partition_of_fp32_groups)
         return [parameter for _, parameter in self.student.trainable()]
 
@@ -68,17 +67,19 @@ class DeepSpeedBackend:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         # At stage 0 DeepSpeed clips without telling the norm, which faults are found by.
-        norm = self._clip() if not self._stage else None
+        norm = self._clip() if not self._config.zero_stage else None
         self._engine.step()
         return float(self._engine.get_global_grad_norm() if norm is None else norm)
 
     def _clip(self) -> torch.Tensor:
-        return nn.utils.clip_grad_norm_([parameter for _, parameter in self.student.trainable()], self._max_norm)
+        return nn.utils.clip_grad_norm_(
+            [parameter for _, parameter in self.student.trainable()], self._config.max_grad_norm
+        )
 
     def moments(self, parameter: nn.Parameter, name: str) -> torch.Tensor | None:
         from deepspeed.utils import safe_get_full_optimizer_state
 
-        if not self._stage:
+        if not self._config.zero_stage:
             return self._inner.state[parameter][name]
         result: torch.Tensor | None = safe_get_full_optimizer_state(parameter, name)
         return result
@@ -86,18 +87,18 @@ class DeepSpeedBackend:
     def weight(self, parameter: nn.Parameter) -> torch.Tensor:
         from deepspeed.utils import safe_get_full_fp32_param
 
-        if not self._stage:
+        if not self._config.zero_stage:
             return parameter.detach()
         result: torch.Tensor = safe_get_full_fp32_param(parameter)
         return result
 
     def restore(self, parameter: nn.Parameter, weight: torch.Tensor, moments: dict[str, torch.Tensor]) -> None:
-        if self._stage == 3:
+        if self._config.zero_stage == 3:
             self._restore_partition(parameter, weight, moments)
             return
         with torch.no_grad():
             parameter.copy_(weight)
-        if not self._stage:
+        if not self._config.zero_stage:
             for name, value in moments.items():
                 self._inner.state[parameter][name].copy_(value)
             return

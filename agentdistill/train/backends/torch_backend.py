@@ -15,7 +15,7 @@ class TorchBackend:
     """ZeRO stage 0 without DeepSpeed: every rank holds everything."""
 
     def __init__(self, config: TrainConfig, student: Student, world: World):
-        self.student, self._world, self._max_norm = student, world, config.max_grad_norm
+        self.student, self._world, self._config = student, world, config
         self._parameters = [parameter for _, parameter in student.trainable()]
         self._optimizer = make_optimizer(config, student)
 
@@ -29,7 +29,7 @@ class TorchBackend:
     def step(self, rate: float) -> float:
         if self._world.size > 1:
             self._reduce()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._max_norm)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._config.max_grad_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         if torch.isfinite(norm):

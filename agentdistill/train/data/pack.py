@@ -8,10 +8,13 @@ packs its own into rows, best fit, longest first.
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from agentdistill.config.train import TrainConfig
 
 
 def pack_rows(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -75,9 +78,8 @@ class Plan:
         lengths = [self.lengths[index] for index in members]
         ranks = []
         for part in balance(lengths, world_size):
-            capacity = self.capacity if self.packing else 0
             if self.packing:
-                bins = pack_rows([lengths[place] for place in part], capacity)
+                bins = pack_rows([lengths[place] for place in part], self.capacity)
                 ranks.append([[members[part[item]] for item in row] for row in bins])
             else:
                 ranks.append([[members[place]] for place in part])
@@ -85,40 +87,27 @@ class Plan:
         return [rows + [[] for _ in range(most - len(rows))] for rows in ranks]
 
 
-def make_plan(
-    groups: Sequence[Sequence[int]],
-    lengths: Sequence[int],
-    *,
-    batch_size: int,
-    batch_rows: int | None,
-    epochs: float,
-    max_steps: int | None,
-    capacity: int,
-    packing: bool,
-    seed: int,
-) -> Plan:
+def plan_steps(groups: Sequence[Sequence[int]], lengths: Sequence[int], config: TrainConfig) -> Plan:
     """Plan a run over examples given as groups of sequence indices (one sequence an example, as a rule).
 
     A step takes `batch_size` examples of the epoch's shuffled order, or, with `batch_rows`, that many full rows packed
     from the whole epoch. The last step of an epoch may be smaller. A fractional epoch is cut to whole steps, upwards.
     """
-    epoch_steps: list[list[list[int]]] = []
     steps: list[tuple[int, ...]] = []
-    epoch = 0
-    while True:
-        if batch_rows is None:
-            current = _example_batches(groups, batch_size, seed, epoch)
+    per_epoch = wanted = 0
+    for epoch in itertools.count():
+        if config.batch_rows is None:
+            current = _example_batches(groups, config.batch_size, config.seed, epoch)
         else:
-            current = _row_batches(groups, lengths, batch_rows, capacity, seed, epoch)
-        epoch_steps.append(current)
-        per_epoch = len(epoch_steps[0])
-        wanted = max(1, math.ceil(epochs * per_epoch - 1e-9))
-        if max_steps is not None:
-            wanted = min(wanted, max_steps)
+            current = _row_batches(groups, lengths, config.batch_rows, config.row_tokens, config.seed, epoch)
+        if not epoch:
+            per_epoch = len(current)
+            wanted = max(1, math.ceil(config.epochs * per_epoch - 1e-9))
+            wanted = wanted if config.max_steps is None else min(wanted, config.max_steps)
         steps.extend(tuple(step) for step in current)
-        epoch += 1
         if len(steps) >= wanted:
-            return Plan(tuple(lengths), tuple(steps[:wanted]), per_epoch, capacity, packing)
+            break
+    return Plan(tuple(lengths), tuple(steps[:wanted]), per_epoch, config.row_tokens, config.packing)
 
 
 def _shuffled(count: int, seed: int, epoch: int) -> list[int]:

@@ -6,22 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentdistill.train.data.pack import Plan, balance, make_plan, pack_rows, row_fill
+from agentdistill.config.train import TrainConfig
+from agentdistill.train.data.pack import Plan, balance, pack_rows, plan_steps, row_fill
 
 LENGTHS = st.lists(st.integers(1, 100), min_size=1, max_size=60)
 
 
 def plan_of(lengths, **changes) -> Plan:
-    settings = {
-        "batch_size": 4,
-        "batch_rows": None,
-        "epochs": 2.0,
-        "max_steps": None,
-        "capacity": 100,
-        "packing": True,
-        "seed": 0,
-    }
-    return make_plan([[i] for i in range(len(lengths))], lengths, **{**settings, **changes})
+    config = TrainConfig(**{"batch_size": 4, "pack_length": 100, **changes})
+    return plan_steps([[i] for i in range(len(lengths))], lengths, config)
 
 
 @given(LENGTHS)
@@ -99,16 +92,6 @@ def test_batches_of_rows_pack_the_whole_epoch_first():
 
 
 def test_the_sequences_of_one_example_stay_in_one_step():
-    plan = make_plan(
-        [[0, 1, 2], [3, 4]],
-        [10] * 5,
-        batch_size=1,
-        batch_rows=None,
-        epochs=1,
-        max_steps=None,
-        capacity=100,
-        packing=True,
-        seed=0,
-    )
+    plan = plan_steps([[0, 1, 2], [3, 4]], [10] * 5, TrainConfig(batch_size=1, epochs=1))
 
     assert sorted(plan.steps) == [(0, 1, 2), (3, 4)]
