@@ -38,11 +38,16 @@ class Door:
 #: Every kind that can be brought, and what it has to be.
 DOORS: dict[str, Door] = {
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
+    "objective": Door(
+        "an object, or a class called with train.objective_settings, that has columns (a tuple of names) and is called "
+        "with (head, hidden, row) for a row's summed loss"
+    ),
 }
 
 #: The names that come with this package, as the places where they are.
 BUILT_IN: dict[str, dict[str, str]] = {
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
+    "objective": {"cross_entropy": "agentdistill.train.objectives.cross_entropy:CrossEntropy"},
 }
 
 

@@ -195,8 +195,8 @@ def _train_ours(job: dict[str, Any]) -> dict[str, Any]:
     from agentdistill.config.train import LoraConfig, TrainConfig
     from agentdistill.train.backends.choose import make_backend
     from agentdistill.train.data.render import Rendered
+    from agentdistill.train.data.rows import make_row
     from agentdistill.train.model.load import load_student
-    from agentdistill.train.model.student import make_row
     from agentdistill.train.world import World
 
     config = TrainConfig(

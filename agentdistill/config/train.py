@@ -1,7 +1,9 @@
 """Settings of student training."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from agentdistill import plugins
 from agentdistill.config.settings import section, setting
 
 #: Settings of TrainConfig that change how training runs, not what comes out: a run may go on with others.
@@ -64,6 +66,8 @@ class TrainConfig:
     thought_weight: float = setting(1.0, ge=0)
     code_weight: float = setting(1.0, ge=0)
     final_weight: float = setting(1.0, ge=0)
+    objective: str = setting("cross_entropy")  # what is minimised: a name, or package.module:name
+    objective_settings: dict[str, Any] = field(default_factory=dict)  # what an objective that is a class is called with
     seed: int = 0
     workers: int = setting(1, ge=1)
     gpus_per_worker: float | None = setting(None, ge=0)  # null: 1 where there are GPUs, else 0
@@ -85,6 +89,9 @@ class TrainConfig:
         return self.pack_length or self.max_length
 
     def problems(self):
+        if not plugins.is_known("objective", self.objective):
+            ways = plugins.three_ways("objective", self.objective)
+            yield "objective", self.objective, f"an objective by name: {ways}"
         if self.batch_size < self.workers:
             yield "batch_size", self.batch_size, f"at least workers ({self.workers})"
         if self.backend == "torch" and (self.zero_stage or self.offload):

@@ -15,11 +15,13 @@ from pathlib import Path
 from agentdistill import models, storage
 from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
 from agentdistill.errors import ConfigError, RunFolderError
+from agentdistill.train.data.examples import read_columns, read_examples
 from agentdistill.train.data.render import Renderer
-from agentdistill.train.data.sequences import RenderCounts, read_examples, render_all, write_sequences
+from agentdistill.train.data.sequences import RenderCounts, render_all, write_sequences
 from agentdistill.train.data.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
 from agentdistill.train.metrics import read_metrics
 from agentdistill.train.model import output
+from agentdistill.train.objectives.make import make_objective
 from agentdistill.train.spec import OnProgress, TrainSummary, WorkerJob
 
 
@@ -62,11 +64,13 @@ def train(
 
 
 def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fingerprint: str) -> WorkerJob:
-    """Check the model, render every example, and write the sequences. Raises UserError."""
+    """Check the model and the objective, render every example, and write the sequences. Raises UserError."""
     tokenizer = load_tokenizer(model, config.revision)
     check_vocabulary(model, tokenizer, load_model_config(model, config.revision))
     renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), config)
-    table, counts = render_all(read_examples(examples_path), renderer, config)
+    columns = make_objective(config).columns
+    numbers = read_columns(examples_path, columns) if columns else {}
+    table, counts = render_all(read_examples(examples_path), renderer, config, numbers)
     sequences = run / "sequences" / f"{fingerprint[:16]}.parquet"
     write_sequences(str(sequences), table)
     return WorkerJob(config, model, str(run), str(sequences), fingerprint, counts)

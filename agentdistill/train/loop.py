@@ -17,10 +17,11 @@ from agentdistill.train.backends.base import Backend
 from agentdistill.train.backends.choose import make_backend
 from agentdistill.train.checkpoint import CheckpointWriter, TrainState
 from agentdistill.train.data.pack import Plan, pack_rows
+from agentdistill.train.data.rows import Row, make_row
 from agentdistill.train.data.sequences import SequenceSet
 from agentdistill.train.faults import check_finite, explain_memory, is_out_of_memory
 from agentdistill.train.metrics import Sink, StepMetrics, open_sinks, peak_memory_mb
-from agentdistill.train.model.student import Row, Student, make_row
+from agentdistill.train.model.student import Student
 from agentdistill.train.schedule import learning_rate
 from agentdistill.train.world import World
 

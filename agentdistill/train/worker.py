@@ -65,15 +65,10 @@ def run_worker(
 
 def load_plan(job: WorkerJob) -> tuple[Any, Any]:
     """The rendered sequences and the plan of steps: the same in every process."""
-    import io
-
-    import pyarrow.parquet as pq
-
-    from agentdistill import storage
     from agentdistill.train.data.pack import plan_steps
     from agentdistill.train.data.sequences import SequenceSet
 
-    sequences = SequenceSet(pq.read_table(io.BytesIO(storage.read_bytes(job.sequences))))
+    sequences = SequenceSet(job.sequences)
     plan = plan_steps(sequences.groups(sequences.training), sequences.lengths, job.config)
     return sequences, plan
 

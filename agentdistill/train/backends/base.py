@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from agentdistill.config.train import TrainConfig
-from agentdistill.train.model.student import Row, Student
+from agentdistill.train.data.rows import Row
+from agentdistill.train.model.student import Student
 
 #: The optimizer states of one parameter that a checkpoint holds.
 MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -12,7 +12,8 @@ from torch import nn
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import MissingPartError
 from agentdistill.train.backends.base import MOMENTS, make_optimizer
-from agentdistill.train.model.student import Row, Student
+from agentdistill.train.data.rows import Row
+from agentdistill.train.model.student import Student
 from agentdistill.train.world import World, ensure_process_group
 
 

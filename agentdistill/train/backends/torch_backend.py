@@ -7,7 +7,8 @@ from torch import distributed, nn
 
 from agentdistill.config.train import TrainConfig
 from agentdistill.train.backends.base import make_optimizer
-from agentdistill.train.model.student import Row, Student
+from agentdistill.train.data.rows import Row
+from agentdistill.train.model.student import Student
 from agentdistill.train.world import World
 
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from agentdistill import models
 from agentdistill.config.train import TrainConfig
+from agentdistill.train.data.examples import read_examples
 from agentdistill.train.data.render import Rendered, Renderer
-from agentdistill.train.data.sequences import read_examples
 from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 
 _TRAINED = "bold green"

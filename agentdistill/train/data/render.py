@@ -30,6 +30,7 @@ class Rendered:
     part: int  # which sequence of the example; 0 unless the template rewrites earlier turns
     token_ids: tuple[int, ...]  # [num_tokens], cut after the last trained token
     weights: tuple[float, ...]  # [num_tokens] loss weight of predicting this token; 0 where not trained
+    columns: tuple[tuple[str, float], ...] = ()  # the example's numbers that the objective asks for, by name
 
     @property
     def num_tokens(self) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import itertools
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -13,20 +17,27 @@ import pyarrow.parquet as pq
 from agentdistill import storage
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import DataError
-from agentdistill.schema import TRAINING_EXAMPLES, example_from_row
+from agentdistill.train.data.examples import Columns
 from agentdistill.train.data.render import Rendered, Renderer
 from agentdistill.types import TrainingExample
 
-SCHEMA = pa.schema(
+#: One sequence: the fields of Rendered.
+SEQUENCE = pa.schema(
     [
         ("example_id", pa.string()),
         ("part", pa.int32()),
         ("token_ids", pa.list_(pa.int32())),
         ("weights", pa.list_(pa.float32())),
-        ("held_out", pa.bool_()),
-    ],
+        ("columns", pa.map_(pa.string(), pa.float32())),
+    ]
+)
+SCHEMA = pa.schema(
+    [*SEQUENCE, ("num_tokens", pa.int32()), ("held_out", pa.bool_())],
     metadata={b"agentdistill.schema": b"rendered_sequences", b"agentdistill.version": b"1"},
 )
+#: Sequences a row group of the Parquet file: what one random access reads; and how many groups stay in memory.
+ROW_GROUP = 64
+KEPT_GROUPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +54,26 @@ class RenderCounts:
 
 
 class SequenceSet:
-    """Rendered sequences in columns; `[index]` builds one."""
+    """The rendered sequences of a file: ids, lengths and who is held out in memory, `[index]` reads one."""
 
-    def __init__(self, table: pa.Table):
-        self._table = table.combine_chunks()
-        self.held_out = [i for i, flag in enumerate(table.column("held_out").to_pylist()) if flag]
-        self.training = [i for i, flag in enumerate(table.column("held_out").to_pylist()) if not flag]
+    def __init__(self, path: str):
+        system, inner = storage.filesystem(path)
+        self._file = pq.ParquetFile(system.open(inner, "rb"))
+        table = self._file.read(columns=["example_id", "num_tokens", "held_out"])
+        flags = table.column("held_out").to_pylist()
+        self.held_out = [index for index, flag in enumerate(flags) if flag]
+        self.training = [index for index, flag in enumerate(flags) if not flag]
         self.example_ids: list[str] = table.column("example_id").to_pylist()
-        self.lengths = [len(ids) for ids in table.column("token_ids")]
+        self.lengths: list[int] = table.column("num_tokens").to_pylist()
+        self._starts = group_starts(self._file)
+        self._groups = functools.lru_cache(maxsize=KEPT_GROUPS)(self._read_group)
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return len(self.lengths)
 
     def __getitem__(self, index: int) -> Rendered:
-        row = self._table.slice(index, 1).to_pylist()[0]
-        return Rendered(row["example_id"], row["part"], tuple(row["token_ids"]), tuple(row["weights"]))
+        group = bisect.bisect_right(self._starts, index) - 1
+        return sequence_from_row(self._groups(group).slice(index - self._starts[group], 1).to_pylist()[0])
 
     def groups(self, indices: Sequence[int]) -> list[list[int]]:
         """The sequences of each example, in order."""
@@ -66,9 +82,20 @@ class SequenceSet:
             grouped.setdefault(self.example_ids[index], []).append(index)
         return list(grouped.values())
 
+    def _read_group(self, group: int) -> pa.Table:
+        return self._file.read_row_group(group, columns=SEQUENCE.names).combine_chunks()
 
-#: Sequences a row group of the Parquet file: what one random access reads.
-ROW_GROUP = 64
+
+def group_starts(file: pq.ParquetFile) -> list[int]:
+    """[num_row_groups] the number of the first row of each."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    return [0, *itertools.accumulate(sizes[:-1])]
+
+
+def sequence_from_row(row: dict[str, Any]) -> Rendered:
+    """What `SEQUENCE` holds of a sequence."""
+    columns = tuple((name, value) for name, value in row["columns"] or ())
+    return Rendered(row["example_id"], row["part"], tuple(row["token_ids"]), tuple(row["weights"]), columns)
 
 
 def write_sequences(path: str, table: pa.Table) -> None:
@@ -78,28 +105,15 @@ def write_sequences(path: str, table: pa.Table) -> None:
     storage.write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def read_examples(path: str) -> Iterable[TrainingExample]:
-    """The training examples of a Parquet file or of every one in a folder.
-
-    Raises DataError where there is no such place or a file is not a training set.
-    """
-    if path.endswith(".parquet"):
-        try:
-            table = storage.read_table(path, TRAINING_EXAMPLES)
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file, expected the training set that `select` wrote") from error
-        yield from (example_from_row(row) for row in table.to_pylist())
-        return
-    if not storage.parquet_files(path):
-        raise DataError(f"{path}: no Parquet file in this folder, expected the training set that `select` wrote")
-    yield from (example_from_row(row) for row in storage.iterate_rows(path, TRAINING_EXAMPLES))
-
-
 def render_all(
-    examples: Iterable[TrainingExample], renderer: Renderer, config: TrainConfig
+    examples: Iterable[TrainingExample],
+    renderer: Renderer,
+    config: TrainConfig,
+    columns: Mapping[str, Columns] = MappingProxyType({}),
 ) -> tuple[pa.Table, RenderCounts]:
     """Render and check every example; return the table and what was counted.
 
+    `columns` are the numbers that the objective asks for, by example id. They go with each of its sequences.
     Longer than `max_length`: with `too_long: drop` the example is left out; with `cut` it keeps the leading tokens up
     to its last trained turn that ends within the limit, and is left out where none does. Raises DataError where an
     example cannot be trained on, or nothing is left.
@@ -118,7 +132,8 @@ def render_all(
             cut += bool(sequences)
             dropped += not sequences
         if sequences:
-            kept.append((example, sequences))
+            numbers = columns.get(example.example_id, ())
+            kept.append((example, [replace(sequence, columns=numbers) for sequence in sequences]))
     if not read:
         raise DataError("the training set is empty: selection kept no trajectory; see its reasons in the select step")
     if not kept:
@@ -147,9 +162,7 @@ def _shorten(sequences: list[Rendered], renderer: Renderer, config: TrainConfig)
         ]
         if ends:
             end = ends[-1] + 1
-            result.append(
-                Rendered(sequence.example_id, sequence.part, sequence.token_ids[:end], sequence.weights[:end])
-            )
+            result.append(replace(sequence, token_ids=sequence.token_ids[:end], weights=sequence.weights[:end]))
     return result
 
 
@@ -172,7 +185,8 @@ def _held_out(examples: Sequence[TrainingExample], config: TrainConfig) -> set[s
 def _to_table(kept: list[tuple[TrainingExample, list[Rendered]]], held_out: set[str]) -> pa.Table:
     rows: list[dict[str, Any]] = []
     for example, sequences in kept:
-        rows.extend({**asdict(item), "held_out": example.example_id in held_out} for item in sequences)
+        more = {"held_out": example.example_id in held_out}
+        rows.extend({**asdict(item), "num_tokens": item.num_tokens, **more} for item in sequences)
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 

@@ -6,12 +6,15 @@ hand them over in order. A worker that goes on at step k streams from step k.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 from agentdistill.train.data.pack import Plan
 from agentdistill.train.data.render import Rendered
+from agentdistill.train.data.sequences import SEQUENCE, group_starts, sequence_from_row
 from agentdistill.train.world import World
 
 #: Rows that one task reads, and rows that wait for the trainer.
@@ -21,7 +24,7 @@ PREFETCH_BATCHES = 2
 
 def stream_rows(sequences: str, plan: Plan, world: World, first_step: int) -> Iterator[list[Any]]:
     """This rank's rows of each step from `first_step` on, as `loop.rows_of` gives them."""
-    from agentdistill.train.model.student import make_row
+    from agentdistill.train.data.rows import make_row
 
     counts = []
     entries: list[dict[str, Any]] = []
@@ -52,10 +55,7 @@ def _sequences(path: str, entries: list[dict[str, Any]]) -> Iterator[list[Render
     )
     for batch in rows.iter_batches(batch_size=ROWS_A_TASK, batch_format="pyarrow", prefetch_batches=PREFETCH_BATCHES):
         for row in batch.column("sequences").to_pylist():
-            yield [
-                Rendered(item["example_id"], item["part"], tuple(item["token_ids"]), tuple(item["weights"]))
-                for item in row
-            ]
+            yield [sequence_from_row(item) for item in row]
 
 
 class _ReadRows:
@@ -76,26 +76,14 @@ class _ReadRows:
             file = pq.ParquetFile(source)
             found = _read_sequences(file, {index for row in wanted for index in row})
         column = [[found[index] for index in row] for row in wanted]
-        item = pa.struct(
-            [
-                ("example_id", pa.string()),
-                ("part", pa.int32()),
-                ("token_ids", pa.list_(pa.int32())),
-                ("weights", pa.list_(pa.float32())),
-            ]
-        )
-        return pa.table({"sequences": pa.array(column, pa.list_(item))})
+        return pa.table({"sequences": pa.array(column, pa.list_(pa.struct(list(SEQUENCE))))})
 
 
 def _read_sequences(file: Any, wanted: set[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
-    start = 0
-    for group in range(file.num_row_groups):
-        count = file.metadata.row_group(group).num_rows
-        inside = [index for index in wanted if start <= index < start + count]
-        if inside:
-            table = file.read_row_group(group, columns=["example_id", "part", "token_ids", "weights"])
-            for index in inside:
-                found[index] = table.slice(index - start, 1).to_pylist()[0]
-        start += count
+    starts = group_starts(file)
+    for group, members in itertools.groupby(sorted(wanted), lambda index: bisect.bisect_right(starts, index) - 1):
+        table = file.read_row_group(group, columns=SEQUENCE.names)
+        for index in members:
+            found[index] = table.slice(index - starts[group], 1).to_pylist()[0]
     return found

@@ -14,12 +14,14 @@ from agentdistill.train.data.tokenizer import unknown_model
 from agentdistill.train.model import attention
 from agentdistill.train.model.agreement import check_agreement
 from agentdistill.train.model.student import Student
+from agentdistill.train.objectives.make import make_objective
 
 
 def load_student(config: TrainConfig, folder: str, device: torch.device) -> Student:
     """Load the model at `folder`, add LoRA where asked for, and return it ready to train.
 
-    Raises ConfigError where the model cannot be found or read, or is of a kind that this loss does not fit.
+    Raises ConfigError where the model cannot be found or read, or is of a kind that its output layer alone does not
+    explain, or where the objective cannot be made.
     """
     from transformers import AutoModelForCausalLM
 
@@ -41,7 +43,7 @@ def load_student(config: TrainConfig, folder: str, device: torch.device) -> Stud
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if config.lora.enabled:
         model = add_lora(model, config)
-    student = Student(model, compute)
+    student = Student(model, compute, make_objective(config))
     student.to(device)
     check_agreement(student, folder, config.packing)
     student.train()

@@ -11,7 +11,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from agentdistill.train.data.rows import Row
 from agentdistill.train.estimate import CHUNK_BYTES
+from agentdistill.train.objectives.base import Head
+
+
+class CrossEntropy:
+    """The weighted sum of -log p(target), in nats."""
+
+    columns: tuple[str, ...] = ()
+
+    def __call__(self, head: Head, hidden: torch.Tensor, row: Row) -> torch.Tensor:
+        return chunked_cross_entropy(hidden, head.weight, row.targets, row.weights, softcap=head.softcap)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):

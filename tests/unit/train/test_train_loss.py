@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 from train_parts import example, renderer_for, tiny_config
 
+from agentdistill.train.data.rows import make_row
 from agentdistill.train.model.cpu_attention import causal_attention
 from agentdistill.train.model.load import load_student
-from agentdistill.train.model.student import make_row
 from agentdistill.train.objectives.cross_entropy import chunked_cross_entropy, plain_cross_entropy
 from agentdistill.train.schedule import learning_rate
 
