@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from agentdistill.train.data.examples import read_columns, read_examples
 from agentdistill.train.data.render import Renderer
 from agentdistill.train.data.sequences import RenderCounts, render_all, write_sequences
 from agentdistill.train.data.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
-from agentdistill.train.metrics import read_metrics
+from agentdistill.train.follow import follow
 from agentdistill.train.model import output
 from agentdistill.train.objectives.make import make_objective
 from agentdistill.train.spec import OnProgress, TrainSummary, WorkerJob
@@ -52,9 +51,9 @@ def train(
 
         train_here(job, on_progress)
     else:
-        from agentdistill.train.ray_train import fit
+        from agentdistill.train.launch.ray_train import fit
 
-        with _follow(run / "metrics.jsonl", on_progress):
+        with follow(run / "metrics.jsonl", on_progress):
             fit(job)
     summary = _finished(target, fingerprint)
     if summary is None:
@@ -107,39 +106,3 @@ def _finished(target: Path, fingerprint: str) -> TrainSummary | None:
     summary = dict(record["summary"])
     summary["counts"] = RenderCounts(**summary["counts"])
     return TrainSummary(**{**summary, "student": str(target), "reused": True})
-
-
-class _follow:
-    """Calls back for each new line of `metrics.jsonl` while another process writes it."""
-
-    def __init__(self, path: Path, on_progress: OnProgress | None, every_s: float = 0.5):
-        self._path, self._on_progress, self._every_s = path, on_progress, every_s
-        self._seen = self._last_step()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="train-progress", daemon=True)
-
-    def __enter__(self) -> _follow:
-        if self._on_progress is not None:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._done.set()
-        if self._on_progress is not None:
-            self._thread.join()
-            self._poll()
-
-    def _last_step(self) -> int:
-        steps = read_metrics(self._path)
-        return steps[-1].step if steps else 0
-
-    def _run(self) -> None:
-        while not self._done.wait(self._every_s):
-            self._poll()
-
-    def _poll(self) -> None:
-        assert self._on_progress is not None
-        for metrics in read_metrics(self._path):
-            if metrics.step > self._seen:
-                self._seen = metrics.step
-                self._on_progress(metrics)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import pytest
 import ray
 from ray._raylet import GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, GCS_AUTOSCALER_STATE_NAMESPACE
@@ -18,10 +19,12 @@ from ray.experimental import internal_kv
 from train_parts import tiny_config
 from train_runs import CHECKPOINTS, HELPERS, curve, environment, slow_settings, worker_arguments
 
+from agentdistill import storage
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import ConfigError, TrainingError
-from agentdistill.train.capacity import check_capacity
+from agentdistill.schema import TRAINING_EXAMPLES
 from agentdistill.train.job import train
+from agentdistill.train.launch.capacity import check_capacity
 
 pytestmark = pytest.mark.ray
 
@@ -151,3 +154,15 @@ def test_a_loss_that_is_no_number_reaches_the_caller_as_it_is(training_set, tmp_
 
     with pytest.raises(TrainingError, match=r"at learning rate 1e\+30, in the batch of examples example-"):
         train(replace(config, schedule="constant"), training_set, str(tmp_path))
+
+
+def test_the_numbers_that_an_objective_asks_for_stream_to_the_workers(training_set, tmp_path):
+    table = storage.read_table(training_set, TRAINING_EXAMPLES)
+    path = str(tmp_path / "weighed.parquet")
+    storage.write_table(path, table.append_column("advantage", pa.array([number % 3 for number in range(len(table))])))
+    config = ray_config(workers=1, epochs=1, objective="train_objectives:Advantage")
+
+    train(config, path, str(tmp_path / "ray"))
+    train(replace(config, launcher="local"), path, str(tmp_path / "local"))
+
+    assert curve(tmp_path / "ray") == pytest.approx(curve(tmp_path / "local"), abs=1e-6)

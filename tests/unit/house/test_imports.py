@@ -24,7 +24,7 @@ def test_importing_it_loads_nothing_heavy(module: str) -> None:
 @pytest.mark.slow
 def test_the_process_that_starts_training_does_not_import_deepspeed() -> None:
     code = (
-        "import sys, agentdistill.train.job, agentdistill.train.ray_train, agentdistill.train.worker, "
+        "import sys, agentdistill.train.job, agentdistill.train.launch.ray_train, agentdistill.train.worker, "
         "agentdistill.train.loop; print('deepspeed' in sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentdistill.errors import AgentDistillError, TrainingError
-from agentdistill.train.capacity import check_capacity, resource_total
+from agentdistill.train.launch.capacity import check_capacity, resource_total
 from agentdistill.train.spec import WorkerJob
 
 
