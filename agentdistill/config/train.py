@@ -76,7 +76,7 @@ class TrainConfig:
     checkpoint: CheckpointConfig = section(CheckpointConfig)
     log_every_steps: int = setting(1, ge=1)
     launcher: str = setting("ray", choices=("ray", "local"))  # local: in this process, or the torchrun worker it is
-    stream: bool = True  # under Ray: rows come through Ray Data; false: each worker reads the whole set at its start
+    stream: bool = True  # under Ray: rows come through Ray Data; false: each worker reads them itself
     min_workers: int | None = setting(None, ge=1)  # elastic: go on with so few where the cluster shrinks
     threads_per_worker: int | None = setting(None, ge=1)  # of torch; null: cpus_per_worker
     tensorboard: bool = True
