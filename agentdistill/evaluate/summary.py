@@ -14,7 +14,7 @@ from agentdistill.types import StopReason, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeCounts:
+class JudgeAgreement:
     """How often a judge's verdict is that of exact match, in episodes."""
 
     judged: int
@@ -58,7 +58,7 @@ class CellSummary:
     stop_reasons: dict[StopReason, int]  # episodes, failed ones included; most frequent first
     seconds_per_correct: float | None  # episode seconds; None where nothing is correct
     tokens_per_correct: float | None  # completion tokens
-    judge: JudgeCounts | None = None  # None where no judge decided
+    judge: JudgeAgreement | None = None  # None where no judge decided
 
 
 def summarize(episodes: Iterable[Trajectory | EpisodeFacts], seed: int = 0) -> CellSummary:
@@ -104,12 +104,12 @@ def summarize(episodes: Iterable[Trajectory | EpisodeFacts], seed: int = 0) -> C
     )
 
 
-def _judge(episodes: Sequence[EpisodeFacts]) -> JudgeCounts | None:
+def _judge(episodes: Sequence[EpisodeFacts]) -> JudgeAgreement | None:
     judged = [item for item in episodes if item.exact is not None]
     if not judged:
         return None
     only_judge = sum(bool(item.correct) and not item.exact for item in judged)
-    return JudgeCounts(len(judged), only_judge, sum(bool(item.exact) and not item.correct for item in judged))
+    return JudgeAgreement(len(judged), only_judge, sum(bool(item.exact) and not item.correct for item in judged))
 
 
 def _scores_by_task(graded: Iterable[EpisodeFacts]) -> dict[str, dict[str, float]]:

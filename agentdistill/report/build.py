@@ -9,7 +9,7 @@ from agentdistill import storage
 from agentdistill.config.report import ReportConfig
 from agentdistill.errors import DataError
 from agentdistill.report.export import to_latex, to_markdown
-from agentdistill.report.folder import Note, Run, read_runs
+from agentdistill.report.folder import Note, RunData, read_runs
 from agentdistill.report.pack import pack
 from agentdistill.report.page import render_page
 from agentdistill.report.plots import draw_plots
@@ -61,5 +61,5 @@ def build_report(run_folders: Sequence[str], out: str | None = None, config: Rep
     return ReportPaths(place, markdown, latex, tuple(paths), _notes(runs))
 
 
-def _notes(runs: Sequence[Run]) -> tuple[Note, ...]:
+def _notes(runs: Sequence[RunData]) -> tuple[Note, ...]:
     return tuple(note for run in runs for note in run.notes)

@@ -40,7 +40,7 @@ class Funnel:
 
 
 @dataclass(slots=True)
-class Run:
+class RunData:
     """One run folder, read."""
 
     folder: str
@@ -75,7 +75,7 @@ class Run:
         self.notes.append(Note(self.name, part, state, detail))
 
 
-def read_run(folder: str) -> Run:
+def read_run(folder: str) -> RunData:
     """Read a run folder. Raises RunFolderError where there is no such folder or nothing of a run in it."""
     folder = folder.rstrip("/")
     if not storage.exists(folder):
@@ -83,7 +83,7 @@ def read_run(folder: str) -> Run:
     parts = ("config.yaml", "questions", "trajectories", "training_set", "scores", "metrics.jsonl", "select.json")
     if not any(storage.exists(storage.join(folder, part)) for part in parts):
         raise RunFolderError(f"{folder}: holds nothing of a run; expected at least one of {', '.join(parts)}")
-    run = Run(folder, name=folder.rsplit("/", 1)[-1])
+    run = RunData(folder, name=folder.rsplit("/", 1)[-1])
     run.config = _optional(run, "config.yaml", _read_config, {})
     run.name = str(run.config.get("name") or run.name)
     run.metrics = _optional(run, "metrics.jsonl", lambda path: _read_metrics(run, path), [])
@@ -94,7 +94,7 @@ def read_run(folder: str) -> Run:
     return run
 
 
-def read_runs(folders: Sequence[str]) -> list[Run]:
+def read_runs(folders: Sequence[str]) -> list[RunData]:
     """Read several run folders; where there is more than one, each gets its own name and its cells carry it."""
     runs = [read_run(folder) for folder in folders]
     if len(runs) < 2:
@@ -110,7 +110,7 @@ def read_runs(folders: Sequence[str]) -> list[Run]:
     return runs
 
 
-def _optional(run: Run, part: str, read: Callable[[str], Any], default: Any) -> Any:
+def _optional(run: RunData, part: str, read: Callable[[str], Any], default: Any) -> Any:
     path = storage.join(run.folder, part)
     try:
         return read(path)
@@ -131,7 +131,7 @@ def _read_config(path: str) -> dict[str, Any]:
     return content
 
 
-def _read_metrics(run: Run, path: str) -> list[dict[str, float]]:
+def _read_metrics(run: RunData, path: str) -> list[dict[str, float]]:
     """Good lines are kept; a torn one (training may be writing it) is noted with its number."""
     rows = []
     for number, line in enumerate(storage.read_bytes(path).decode(errors="replace").splitlines(), 1):
@@ -165,7 +165,7 @@ def _read_funnel(path: str) -> Funnel:
     return Funnel(total, kept, dropped)
 
 
-def _read_teacher(run: Run) -> Cell | None:
+def _read_teacher(run: RunData) -> Cell | None:
     facts = _read_trajectories(run, "trajectories")
     if not facts:
         return None
@@ -175,7 +175,7 @@ def _read_teacher(run: Run) -> Cell | None:
     return Cell(run.name, "teacher", "teacher", str(model), facts, summary, False, prefix, is_teacher=True)
 
 
-def _read_cells(run: Run) -> list[Cell]:
+def _read_cells(run: RunData) -> list[Cell]:
     """One cell for each that the config declares and each other folder of scores; seeds of a cell are put together."""
     declared = {str(cell.get("name")): cell for cell in run.setting("evaluate.cells", []) if isinstance(cell, Mapping)}
     groups: dict[str, list[str]] = {name: [] for name in declared}
@@ -202,7 +202,7 @@ def _read_cells(run: Run) -> list[Cell]:
     return cells
 
 
-def _model_of(run: Run, settings: Mapping[str, Any], facts: Sequence[Fact]) -> str:
+def _model_of(run: RunData, settings: Mapping[str, Any], facts: Sequence[Fact]) -> str:
     if settings.get("trained"):
         return str(run.setting("train.model") or facts[0].model)
     engine = settings.get("engine") or run.setting("evaluate.engine") or {}
@@ -211,7 +211,7 @@ def _model_of(run: Run, settings: Mapping[str, Any], facts: Sequence[Fact]) -> s
     return str(engine.get("model") or facts[0].model)
 
 
-def _variant(run: Run, settings: Mapping[str, Any]) -> Variant | None:
+def _variant(run: RunData, settings: Mapping[str, Any]) -> Variant | None:
     """None where the config is not a resolved one, which names every setting."""
     engine = settings.get("engine") or run.setting("evaluate.engine") or {}
     agent = dict(settings.get("agent") or run.setting("evaluate.agent") or {})
@@ -226,7 +226,7 @@ def _variant(run: Run, settings: Mapping[str, Any]) -> Variant | None:
     return Variant(**named, n=n)
 
 
-def _read_trajectories(run: Run, part: str) -> list[Fact]:
+def _read_trajectories(run: RunData, part: str) -> list[Fact]:
     paths = storage.parquet_files(storage.join(run.folder, part))
     facts, broken = read_facts(paths)
     for error in broken:
@@ -236,7 +236,7 @@ def _read_trajectories(run: Run, part: str) -> list[Fact]:
     return facts
 
 
-def _read_trained(run: Run) -> frozenset[tuple[str, str, int]]:
+def _read_trained(run: RunData) -> frozenset[tuple[str, str, int]]:
     keys: set[tuple[str, str, int]] = set()
     columns = ["run_id", "question_id", "sample_index"]
     paths = storage.parquet_files(storage.join(run.folder, "training_set"))

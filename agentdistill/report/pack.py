@@ -17,7 +17,7 @@ from typing import Any
 from agentdistill.evaluate.votes import ballots
 from agentdistill.report.cells import Cell
 from agentdistill.report.facts import Fact, Position
-from agentdistill.report.folder import Run
+from agentdistill.report.folder import RunData
 from agentdistill.report.tokens import Colored, colored_tokens
 from agentdistill.schema import TRAJECTORIES
 from agentdistill.storage import STEP, read_columns
@@ -44,7 +44,7 @@ class Packed:
     total: int  # trajectories in the run folders
 
 
-def pack(runs: Sequence[Run], limit: int) -> Packed:
+def pack(runs: Sequence[RunData], limit: int) -> Packed:
     """Pack at most `limit` trajectories. Those of one question stay together as far as fits."""
     cells = [cell for run in runs for cell in run.everything]
     shown = _within(cells, limit)
@@ -72,7 +72,7 @@ def _within(cells: Sequence[Cell], limit: int) -> list[tuple[int, Fact]]:
     return ranked[:limit]
 
 
-def _tokens(runs: Sequence[Run], cells: Sequence[Cell], placed: list[tuple[int, Fact]]) -> dict[int, list[Colored]]:
+def _tokens(runs: Sequence[RunData], cells: Sequence[Cell], placed: list[tuple[int, Fact]]) -> dict[int, list[Colored]]:
     found: dict[int, list[Colored]] = {}
     for run in runs:
         examples = {
@@ -88,7 +88,7 @@ def _rank(question_id: str) -> bytes:
     return hashlib.blake2b(question_id.encode(), digest_size=8).digest()
 
 
-def _index(runs: Sequence[Run], cells: Sequence[Cell], placed: list[tuple[int, Fact]], starts: list[int]) -> Any:
+def _index(runs: Sequence[RunData], cells: Sequence[Cell], placed: list[tuple[int, Fact]], starts: list[int]) -> Any:
     questions = _Numbering()
     tasks, reasons = _Numbering(), _Numbering()
     trained = {run.name: run.trained_keys for run in runs}
@@ -130,7 +130,7 @@ _INDEX_COLUMNS = (
 )
 
 
-def _cell_entry(cell: Cell, runs: Sequence[Run]) -> dict[str, Any]:
+def _cell_entry(cell: Cell, runs: Sequence[RunData]) -> dict[str, Any]:
     run = next(run for run in runs if run.name == cell.run)
     names = ("mask_failed_actions", "train_on_prefix", "thought_weight", "code_weight", "final_weight")
     return {

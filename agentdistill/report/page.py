@@ -12,7 +12,7 @@ import yaml
 import agentdistill
 from agentdistill.evaluate.statistics import compare_average
 from agentdistill.report.cells import Cell
-from agentdistill.report.folder import Run
+from agentdistill.report.folder import RunData
 from agentdistill.report.pack import Packed
 from agentdistill.report.plots import Plot
 from agentdistill.report.tables import Table, p_text, signed, whole_paper
@@ -20,7 +20,9 @@ from agentdistill.report.tables import Table, p_text, signed, whole_paper
 _SCRIPTS = ("dom.js", "store.js", "detail.js", "browser.js", "main.js")
 
 
-def render_page(title: str, runs: Sequence[Run], tables: Sequence[Table], plots: Sequence[Plot], packed: Packed) -> str:
+def render_page(
+    title: str, runs: Sequence[RunData], tables: Sequence[Table], plots: Sequence[Plot], packed: Packed
+) -> str:
     """The whole page as text."""
     import jinja2
 
@@ -52,7 +54,7 @@ def _asset(name: str) -> str:
     return files("agentdistill.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _lede(run: Run, several: bool) -> list[str]:
+def _lede(run: RunData, several: bool) -> list[str]:
     """What came out, in one sentence a run."""
     trained = next((cell for cell in run.cells if cell.trained and cell.summary.average), None)
     if trained is None:
@@ -80,7 +82,7 @@ def _comparable(before: Cell, after: Cell) -> bool:
     return before.mode == after.mode and {t: set(q) for t, q in first.items()} == {t: set(q) for t, q in second.items()}
 
 
-def _facts(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+def _facts(runs: Sequence[RunData]) -> list[tuple[str, list[str]]]:
     rows: list[tuple[str, list[str]]] = []
 
     def add(name: str, values: Sequence[Any]) -> None:
@@ -97,14 +99,14 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def _teacher(run: Run) -> str | None:
+def _teacher(run: RunData) -> str | None:
     if run.has_scripted_teacher:
         return f"scripted expert ({run.setting('teacher.engine.expert', 'unnamed')})"
     model = run.setting("teacher.engine.model")
     return None if model is None else str(model)
 
 
-def _training(run: Run) -> str | None:
+def _training(run: RunData) -> str | None:
     if not run.metrics:
         return None
     last = run.metrics[-1]

@@ -15,7 +15,7 @@ from typing import Any
 
 from agentdistill.evaluate.statistics import Estimate
 from agentdistill.report.cells import Cell
-from agentdistill.report.folder import Run
+from agentdistill.report.folder import RunData
 from agentdistill.report.paper import task_order, task_title
 from agentdistill.report.series import sag_series
 from agentdistill.types import StopReason
@@ -45,7 +45,7 @@ class Plot:
     missing: str = ""  # why there is none
 
 
-def draw_plots(runs: Sequence[Run]) -> list[Plot]:
+def draw_plots(runs: Sequence[RunData]) -> list[Plot]:
     """All plots of the report, in the page's order."""
     cells = [cell for run in runs for cell in run.cells]
     return [
@@ -126,7 +126,7 @@ def _accuracy_against_tokens(cells: Sequence[Cell]) -> _Drawing:
     return _Drawing(draw, "; ".join(lines))
 
 
-def _training_loss(runs: Sequence[Run]) -> _Drawing:
+def _training_loss(runs: Sequence[RunData]) -> _Drawing:
     logged = [(run, [row for row in run.metrics if "loss" in row]) for run in runs]
     logged = [(run, rows) for run, rows in logged if rows]
     if not logged:
@@ -160,7 +160,7 @@ def _training_loss(runs: Sequence[Run]) -> _Drawing:
     return _Drawing(draw, "; ".join(lines))
 
 
-def _selection_funnel(runs: Sequence[Run]) -> _Drawing:
+def _selection_funnel(runs: Sequence[RunData]) -> _Drawing:
     bars: list[tuple[str, int, str]] = []
     for run in runs:
         if run.funnel is None:
@@ -191,7 +191,7 @@ def _selection_funnel(runs: Sequence[Run]) -> _Drawing:
     )
 
 
-def _stop_reasons(runs: Sequence[Run]) -> _Drawing:
+def _stop_reasons(runs: Sequence[RunData]) -> _Drawing:
     cells = [cell for run in runs for cell in (*([run.teacher] if run.teacher else []), *run.cells)]
     if not cells:
         return _Drawing(None, missing="no trajectory")

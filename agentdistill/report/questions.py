@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentdistill.errors import DataError
-from agentdistill.report.folder import Run
+from agentdistill.report.folder import RunData
 
 
-def check_same_questions(runs: Sequence[Run]) -> None:
+def check_same_questions(runs: Sequence[RunData]) -> None:
     """Raise DataError where two runs were not evaluated on the same questions: their figures do not compare."""
     first = _questions(runs[0])
     for other in runs[1:]:
@@ -30,7 +30,7 @@ def check_same_questions(runs: Sequence[Run]) -> None:
             )
 
 
-def _questions(run: Run) -> dict[str, dict[str, str]]:
+def _questions(run: RunData) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for cell in run.cells:
         for fact in cell.facts:

@@ -16,7 +16,7 @@ from agentdistill.evaluate.statistics import (
     wilson,
 )
 from agentdistill.report.cells import Cell
-from agentdistill.report.folder import Run
+from agentdistill.report.folder import RunData
 from agentdistill.report.paper import Paper, PaperRow, paper, task_order, task_title
 
 DASH = "–"
@@ -71,11 +71,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def all_tables(runs: Sequence[Run]) -> list[Table]:
+def all_tables(runs: Sequence[RunData]) -> list[Table]:
     """The tables of the report, in the page's order; a table without rows is left out."""
     cells = [cell for run in runs for cell in run.cells]
     everything = [cell for run in runs for cell in run.everything]
-    tables = [results(cells), differences(cells), behaviour(everything), judged(everything), beside_paper(cells)]
+    tables = [results(cells), paired_differences(cells), behaviour(everything), judged(everything), beside_paper(cells)]
     return [table for table in tables if table.rows]
 
 
@@ -100,7 +100,7 @@ def results(cells: Sequence[Cell]) -> Table:
     return Table("results", "Results", "Model, method", tuple(heads), tuple(rows), (_RESULTS_NOTE,))
 
 
-def differences(cells: Sequence[Cell]) -> Table:
+def paired_differences(cells: Sequence[Cell]) -> Table:
     """Each cell against the first one, on the same questions, with a paired test."""
     tasks = _tasks(cells)
     scored = [cell for cell in cells if cell.summary.by_task]

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentdistill import storage
 from agentdistill.errors import DataError
-from agentdistill.report.folder import Run
+from agentdistill.report.folder import RunData
 from agentdistill.train.data.sequences import SCHEMA
 
 #: One sequence as the page holds it: its tokens' texts, and each one's weight in the loss.
@@ -16,7 +16,7 @@ Colored = tuple[list[str], list[float]]
 _STUDENTS = ("adapter", "student")  # where training leaves the student with its tokenizer
 
 
-def colored_tokens(run: Run, examples: Mapping[str, int], limit: int) -> dict[int, list[Colored]]:
+def colored_tokens(run: RunData, examples: Mapping[str, int], limit: int) -> dict[int, list[Colored]]:
     """Return the trained sequences of at most `limit` of the examples: page index -> its sequences in order.
 
     `examples` maps example ids to indices of the page, the most wanted first. Empty, with a note on the run, where the
@@ -42,7 +42,7 @@ def colored_tokens(run: Run, examples: Mapping[str, int], limit: int) -> dict[in
     return found
 
 
-def _tokenizer(run: Run) -> Any:
+def _tokenizer(run: RunData) -> Any:
     from tokenizers import Tokenizer
 
     for name in _STUDENTS:
@@ -56,7 +56,7 @@ def _tokenizer(run: Run) -> Any:
     raise FileNotFoundError(f"{run.folder} holds no student with its tokenizer")
 
 
-def _sequences(run: Run, wanted: Mapping[str, int]) -> list[dict[str, Any]]:
+def _sequences(run: RunData, wanted: Mapping[str, int]) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -70,7 +70,7 @@ def _sequences(run: Run, wanted: Mapping[str, int]) -> list[dict[str, Any]]:
     return table.filter(pc.is_in(table.column("example_id"), pa.array(list(wanted), pa.string()))).to_pylist()
 
 
-def _fingerprint(run: Run) -> str:
+def _fingerprint(run: RunData) -> str:
     """Which of the rendered training sets the student was trained on, by the record beside it."""
     for name in _STUDENTS:
         path = storage.join(run.folder, name, "training.json")

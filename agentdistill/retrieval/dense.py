@@ -106,7 +106,7 @@ def _reserve(vector: Any, size: int) -> None:
         vector.resize(held)
 
 
-def train(index: Any, sample: np.ndarray, config: IndexConfig) -> None:
+def train_index(index: Any, sample: np.ndarray, config: IndexConfig) -> None:
     """Train on [rows, dimension] float32; the coarse quantizer's k-means runs on the GPUs where there are some."""
     faiss = load_faiss()
     if is_ivf(index) and _has_gpu(config):

@@ -31,7 +31,7 @@ def fill_index(
     if not index.is_trained:
         report("training the index", 0, 0)
         sample = vectors.sample(config.train_sample, np.random.default_rng(SEED), start, stop)
-        dense.train(index, sample, config)
+        dense.train_index(index, sample, config)
         del sample
     if dense.is_ivf(index):
         _add_to_lists(index, vectors, start, stop, report)

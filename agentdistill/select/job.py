@@ -14,7 +14,7 @@ from agentdistill.agent import load_prompt
 from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAINING_EXAMPLES, TRAJECTORIES, examples_to_table, trajectory_from_row
-from agentdistill.select.questions import Survivor, choose, survivor
+from agentdistill.select.questions import Survivor, refuse, survivor
 from agentdistill.select.rules import make_rules
 from agentdistill.select.trim import without_repeats
 from agentdistill.types import Message, Role, TrainingExample, Trajectory
@@ -40,7 +40,7 @@ def select(trajectories: str, training_set: str, funnel_path: str, config: Selec
     """
     survivors, dropped = _apply_rules(trajectories, config)
     total = len(survivors) + dropped.total()
-    refused = choose(survivors, config)
+    refused = refuse(survivors, config)
     dropped.update(refused.values())
     kept = [item.position for item in survivors if item.position not in refused]
     reasons = dict(dropped.most_common())

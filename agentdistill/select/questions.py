@@ -42,7 +42,7 @@ _ORDER: dict[str, Callable[[Survivor], tuple[int, int]]] = {
 
 
 def survivor(position: int, trajectory: Trajectory, config: SelectConfig) -> Survivor:
-    """What `choose` needs to know of the trajectory in that row."""
+    """What `refuse` needs to know of the trajectory in that row."""
     turns = [step.text for step in trajectory.steps]
     return Survivor(
         position,
@@ -54,7 +54,7 @@ def survivor(position: int, trajectory: Trajectory, config: SelectConfig) -> Sur
     )
 
 
-def choose(survivors: Iterable[Survivor], config: SelectConfig) -> dict[int, str]:
+def refuse(survivors: Iterable[Survivor], config: SelectConfig) -> dict[int, str]:
     """Why each survivor that is not kept is dropped, by its position.
 
     A question's trajectories are looked at in the order of `per_question`, so that of two that are alike the preferred

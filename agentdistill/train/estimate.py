@@ -82,7 +82,7 @@ KNOWN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MemoryEstimate:
     """Memory of one GPU in one setting, GiB. Derived, not measured."""
 
     zero_stage: int
@@ -100,7 +100,7 @@ class Estimate:
         return sum(parts)
 
 
-def estimate(config: TrainConfig, shape: Shape | None = None) -> list[Estimate]:
+def estimate(config: TrainConfig, shape: Shape | None = None) -> list[MemoryEstimate]:
     """Return one estimate per ZeRO stage for the configured model (or `shape`), rows, LoRA and workers.
 
     Raises ConfigError where the model's shape is not known and its config.json cannot be read.
@@ -139,7 +139,7 @@ def _shape_of(settings: Any, folder: str) -> Shape:
         raise ConfigError(f"train.model = {folder}: its config.json lacks what an estimate needs: {error}") from error
 
 
-def _estimate(config: TrainConfig, shape: Shape, stage: int) -> Estimate:
+def _estimate(config: TrainConfig, shape: Shape, stage: int) -> MemoryEstimate:
     workers, total = config.workers, shape.parameters
     trained = shape.lora_parameters(config.lora.r) if config.lora.enabled else total
     frozen_bytes = 2 * total if config.lora.enabled else 0
@@ -152,7 +152,7 @@ def _estimate(config: TrainConfig, shape: Shape, stage: int) -> Estimate:
     head = shape.vocabulary * shape.hidden
     # Logits, their copy, the weight in bfloat16, and the weight's float32 gradient where it is trained.
     loss = 2 * CHUNK_BYTES + 2 * head + (0 if config.lora.enabled else 4 * head)
-    estimate = Estimate(
+    estimate = MemoryEstimate(
         zero_stage=stage,
         workers=workers,
         weights_gb=weights / GIB,

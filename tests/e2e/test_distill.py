@@ -15,7 +15,7 @@ from ray.cluster_utils import Cluster
 from agentdistill import storage
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1_800)]
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -113,7 +113,7 @@ def test_a_run_that_is_stopped_again_and_again_finishes_with_the_same_result(tmp
 
 def _submit(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Submit, again while the new cluster's agent, which starts jobs, is not up yet."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=_environment())
         if "No available agent" not in ended.stdout + ended.stderr or time.monotonic() > deadline:
@@ -138,10 +138,10 @@ def _stop_when(command: list[str], folder: Path, condition: object, how: signal.
         # A shell's background jobs ignore it, and what they start does too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while not condition() and process.poll() is None:  # type: ignore[operator]
         assert time.monotonic() < deadline, f"nothing to stop in {folder}"
         time.sleep(0.05)
     os.killpg(process.pid, how)
-    status = process.wait(120)
+    status = process.wait(300)
     assert status != 0

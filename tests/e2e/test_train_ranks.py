@@ -21,7 +21,7 @@ from agentdistill.train.job import train
 from agentdistill.train.metrics import read_metrics
 from agentdistill.train.model.adapter import check_adapter
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 
 
 @pytest.mark.parametrize(

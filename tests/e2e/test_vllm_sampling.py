@@ -14,7 +14,7 @@ from agentdistill.engines.vllm import VllmEngine
 from agentdistill.errors import EngineError
 from agentdistill.types import Completion, Message, Request, Role, Sampling
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 
 NUM_PROMPTS = 12
 SAMPLING = Sampling(n=2, temperature=0.7, top_p=0.8, max_tokens=8, seed=7)

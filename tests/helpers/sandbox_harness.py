@@ -10,7 +10,7 @@ from agentdistill.sandbox.host import usage
 
 LIMITS = Limits(wall_s=1.5, cpu_s=6, memory_mb=256, output_chars=2_000, value_chars=1_000, file_mb=4, files=64)
 SPARES = 1  # of the namespaced one: a process and a folder that wait for the next session
-SETTLE_S = 5.0
+SETTLE_S = 60.0  # a limit for what never goes; what goes takes milliseconds
 
 
 def running(box: Sandbox) -> list[int]:
@@ -18,10 +18,13 @@ def running(box: Sandbox) -> list[int]:
     return [pid for pid in usage.descendants(box.warm_pid) if usage.of_process(pid).tasks]
 
 
-def settled(box: Sandbox) -> int:
-    """How many processes sessions have, once the warm one has forked what it keeps for the next."""
-    time.sleep(0.3)
-    return len(running(box)) - (SPARES if box.namespaces else 0)
+def settles_at(box: Sandbox, sessions: int) -> bool:
+    """Whether sessions come to have so many processes, beside what the warm one keeps for the next."""
+    expected = sessions + (SPARES if box.namespaces else 0)
+    deadline = time.monotonic() + SETTLE_S
+    while len(running(box)) != expected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return len(running(box)) == expected
 
 
 def host() -> tuple[str, dict[str, str]]:

@@ -50,7 +50,7 @@ def worker_arguments(path: str, folder: Path, **settings: Any) -> list[str]:
     return [str(HELPERS / "train_worker.py"), json.dumps(settings), path, str(folder)]
 
 
-def run_python(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def run_python(*arguments: str, timeout: float = 1_000) -> subprocess.CompletedProcess[str]:
     """A Python of its own that finds this package and these modules."""
     return subprocess.run(
         [sys.executable, *arguments],

@@ -18,7 +18,7 @@ from agentdistill.train.data.render import Renderer
 from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 from agentdistill.types import Role, StopReason
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 UP_TO_SELECTION = ("questions", "index", "rollout", "select")
 

@@ -11,7 +11,7 @@ from agentdistill import storage
 from agentdistill.cli import run_command
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -15,7 +15,7 @@ from agentdistill.rollout import run_rollout
 from agentdistill.scoring import judge_rollouts
 from agentdistill.types import Kind
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 GPUS = 4
 

@@ -13,7 +13,7 @@ from agentdistill.config import load
 from agentdistill.errors import ConfigError
 from agentdistill.runtime.services import services
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 COUNT = """
 import os, ray
@@ -39,7 +39,7 @@ def cpus(environment: dict[str, str]) -> str:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     clean["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE", "disabled")  # the other cluster's
     ended = subprocess.run(
-        [sys.executable, "-c", COUNT], capture_output=True, text=True, env={**clean, **environment}, timeout=200
+        [sys.executable, "-c", COUNT], capture_output=True, text=True, env={**clean, **environment}, timeout=500
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip().splitlines()[-1]
@@ -59,7 +59,7 @@ def test_an_address_where_no_cluster_answers_is_one_sentence(tmp_path: Path) -> 
     ended = subprocess.run(
         [sys.executable, "-m", "agentdistill", "train", "-c", "configs/demo.yaml", f"folder={tmp_path}",
          "cluster.address=127.0.0.1:1"],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=280,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert ended.returncode == 2, ended.stderr
     assert "cluster.address is 127.0.0.1:1, expected the address of a running Ray cluster" in ended.stderr

@@ -16,7 +16,7 @@ from agentdistill.errors import ConfigError, DataError, EngineError
 from agentdistill.rollout import RolloutProgress, run_rollout
 from agentdistill.types import StopReason
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,12 +59,12 @@ def test_a_question_that_always_raises_is_counted_and_the_run_goes_on(tmp_path: 
 
 
 def test_a_run_in_which_most_fail_stops_with_the_reason(tmp_path: Path) -> None:
-    spec = spec_for(tmp_path, "always_raises", min_failures=5, in_flight=2, attempts=1)
+    spec = spec_for(tmp_path, "raises_below_ten", min_failures=5, in_flight=2, attempts=1)
     with pytest.raises(
         EngineError, match=r"failed by the system, more than max_failed_share=0\.2 allows.*nothing works"
     ):
-        run_rollout(questions(400), spec)
-    assert len(storage.parquet_files(str(tmp_path))) < 400
+        run_rollout(questions(40), spec)
+    assert {row.question_id for row in stored(tmp_path)} <= {f"q{number}" for number in range(10)}
     assert "rollout-consumer" not in [thread.name for thread in threading.enumerate()]
 
 
@@ -79,7 +79,7 @@ def test_an_actor_killed_in_mid_episode_costs_nothing(tmp_path: Path) -> None:
 def test_an_engine_that_cannot_start_is_one_clear_error(tmp_path: Path) -> None:
     spec = spec_for(tmp_path, "right")
     spec = dataclasses.replace(spec, engine=EngineConfig(engine="scripted", expert="nowhere"))
-    with pytest.raises(ConfigError, match="expert 'nowhere': expected one of world"):
+    with pytest.raises(ConfigError, match="expert 'nowhere': there is none of that name; expected a known expert"):
         run_rollout(questions(2), spec)
 
 

@@ -26,9 +26,9 @@ from agentdistill.sandbox.service.deployment import sandbox_app
 from agentdistill.tasks.world.passages import CorpusRow
 from agentdistill.types import ActionError, Question, StopReason
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
-RETRIEVER = RetrieverConfig(index=IndexConfig(kind="bm25"), cpus_per_replica=0.1, deadline_s=60.0)
+RETRIEVER = RetrieverConfig(index=IndexConfig(kind="bm25"), cpus_per_replica=0.1, deadline_s=300.0)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def retriever(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < until, "the condition never came true"
         time.sleep(0.05)
@@ -89,7 +89,7 @@ def test_a_driver_killed_in_the_middle_costs_nothing(cluster: str, marks: Path, 
 
 def test_the_pool_grows_under_load_and_shrinks_when_nothing_is_left(marks: Path, tmp_path: Path) -> None:
     asked = [*questions(30), Question("q99", "What is 99?", ("99",), questions(1)[0].kind, "test")]
-    spec = spec_for(tmp_path, "waits_for_company", settings={"time_budget_s": 90.0}, max_actors=3, in_flight=2)
+    spec = spec_for(tmp_path, "waits_for_company", settings={"time_budget_s": 600.0}, max_actors=3, in_flight=2)
     summary = run_rollout(asked, spec)
     assert (summary.total, summary.finished, summary.failed) == (31, 31, 0)
     assert 2 <= len(list(marks.glob("*.pid"))) <= 3
@@ -106,7 +106,7 @@ def test_replicas_of_both_services_killed_under_load_cost_nothing(marks: Path, t
     def kill_one_of_each(progress: RolloutProgress) -> None:
         if progress.finished >= 10 and not killed:
             for app in (retriever, "sandbox"):
-                killed.append(int(serve.get_app_handle(app).stats.remote().result(timeout_s=60)["pid"]))
+                killed.append(int(serve.get_app_handle(app).stats.remote().result(timeout_s=300)["pid"]))
                 os.kill(killed[-1], signal.SIGKILL)
             (marks / "gate").touch()
 
@@ -134,7 +134,7 @@ def bad_retriever() -> Any:
     class BadRetriever:
         async def search(self, queries: list[str], k: int, deadline_s: float) -> Any:
             if queries == ["a long wait"]:
-                await asyncio.sleep(60)
+                await asyncio.sleep(3_600)
             if queries == ["nonsense"]:
                 return "<html>It works!</html>"
             raise RuntimeError("500 Internal Server Error")
@@ -144,7 +144,8 @@ def bad_retriever() -> Any:
 
 def test_a_retriever_that_fails_is_told_from_a_model_that_does(marks: Path, tmp_path: Path, retriever: str) -> None:
     serve.run(bad_retriever(), name="bad", route_prefix=None)
-    config = dataclasses.replace(RETRIEVER, deadline_s=3.0)
+    # Long enough for a first answer: a new actor looks the application up meanwhile.
+    config = dataclasses.replace(RETRIEVER, deadline_s=8.0)
     # One episode at a time: the client sends what is asked at once in one request.
     good = dataclasses.replace(spec_for(tmp_path, "asks_for_trouble", in_flight=1), retriever_app=retriever)
     bad: RolloutSpec = dataclasses.replace(good, retriever_app="bad", retriever=config)

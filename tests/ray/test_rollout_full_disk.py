@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "rollout_full_disk.py"
 IN_NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount"]

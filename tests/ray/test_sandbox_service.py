@@ -26,7 +26,7 @@ CONFIG = SandboxConfig(
     max_sessions=6,
     cpus_per_replica=0.1,
     idle_s=600,
-    patience_s=60,
+    patience_s=300,
 )
 
 
@@ -87,12 +87,11 @@ async def test_candidates_fork_and_commit(session: ServiceSession) -> None:
 
 
 async def test_sessions_stay_on_their_replicas_and_both_have_some(service: ServiceSandbox) -> None:
-    sessions = [service.session() for _ in range(6)]
+    sessions = [service.session() for _ in range(CONFIG.max_sessions + 1)]  # more than one replica takes
     for number, session in enumerate(sessions):
         await session.run(f"n = {number}")
-        await asyncio.sleep(1.1 if number == 2 else 0)  # the router hears of loads once a second
     values = [(await session.run("n")).value for session in sessions for _ in range(3)]
-    assert values == [str(number) for number in range(6) for _ in range(3)]
+    assert values == [str(number) for number in range(len(sessions)) for _ in range(3)]
     assert len({session._id.split("/")[0] for session in sessions}) == 2
     assert all(session.rebuilt == 0 for session in sessions)
     await asyncio.gather(*(session.close() for session in sessions))
@@ -166,17 +165,15 @@ async def test_nothing_is_left_of_a_replica_that_died(service: ServiceSandbox, s
     folder = (await session.run("os.path.dirname(os.path.dirname(os.getcwd()))")).value
     await kill_replica(service, session)
     assert folder is not None
-    for _ in range(100):
-        if not os.path.exists(folder.strip("'")):
-            break
-        await asyncio.sleep(0.1)
-    assert not os.path.exists(folder.strip("'"))
+    async with asyncio.timeout(120):
+        while os.path.exists(folder.strip("'")):
+            await asyncio.sleep(0.1)
 
 
 async def test_sessions_that_nobody_uses_expire(cluster: None) -> None:
     from agentdistill.sandbox.service.deployment import deploy
 
-    config = SandboxConfig(preload=[], cpus_per_replica=0.1, idle_s=0.5)
+    config = SandboxConfig(preload=[], cpus_per_replica=0.1, idle_s=2.0)
     brief = deploy(config, {}, name="brief")
     session = brief.session()
     await session.run("x = 1")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from sandbox_harness import LIMITS, SPARES, host, leftovers
 
 from agentdistill.sandbox import Sandbox
+
+# A property holds or not; how fast an example runs is the machine's affair.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

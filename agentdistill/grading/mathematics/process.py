@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 Comparison = tuple[list[str], str]  # accepted answers, prediction
 
 
-def compare(golds: list[str], prediction: str) -> Verdict:
+def verdict(golds: list[str], prediction: str) -> Verdict:
     """One comparison, in this process and without a limit."""
     from agentdistill.grading.mathematics.compare import same_answer
     from agentdistill.grading.mathematics.formula import TooLargeError
@@ -97,7 +97,7 @@ def _serve(inbox: int, outbox: int, memory_mb: int) -> None:
     with open(inbox, encoding="utf-8") as batches:
         for line in batches:
             for golds, prediction in json.loads(line):
-                os.write(outbox, compare(golds, prediction).encode())
+                os.write(outbox, verdict(golds, prediction).encode())
     os._exit(0)
 
 
@@ -171,7 +171,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # Python's parser has opinions about what models write
     # Imported, and every lazy part of them used once, before the first fork.
     for gold, prediction in (("1", "2"), ("x + 1", "y"), ("3:5", "5:3")):
-        compare([gold], prediction)
+        verdict([gold], prediction)
     supervisor = Supervisor(limit_s, memory_mb)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

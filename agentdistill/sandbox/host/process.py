@@ -45,7 +45,7 @@ _LIMIT_TEXT = {
 }
 
 
-class Run:
+class Running:
     """One piece of code on its way."""
 
     def __init__(self, number: int, answers: Answers, wall_s: float) -> None:
@@ -78,7 +78,7 @@ class Process:
         self.baseline_bytes = 0
         self.cpu_before_s = self.ran_before_s = self.queued_before_s = 0.0
         self._numbers = itertools.count(1)
-        self._run: Run | None = None
+        self._run: Running | None = None
         self._pidfd = -1
 
     @property
@@ -92,7 +92,7 @@ class Process:
 
     async def execute(self, code: str, answers: Answers) -> tuple[Outcome, ToolLog]:
         """Run code to its end, its limit or the process's death."""
-        run = self._run = Run(next(self._numbers), answers, self.limits.wall_s)
+        run = self._run = Running(next(self._numbers), answers, self.limits.wall_s)
         # Of this process alone: what was below it ended with the run before.
         self.cpu_before_s = usage.of_process(self.pid).cpu_s
         self.ran_before_s, self.queued_before_s = usage.main_thread(self.pid)
@@ -164,16 +164,16 @@ class Process:
 
     # Time on the clock: it stands still while the code waits for tools, or for a processor that others keep busy.
 
-    def _arm(self, run: Run) -> None:
+    def _arm(self, run: Running) -> None:
         run.resumed = time.monotonic()
         run.timer = asyncio.get_running_loop().call_later(run.wall_left_s, self._on_clock, run)
 
-    def _disarm(self, run: Run) -> None:
+    def _disarm(self, run: Running) -> None:
         run.wall_left_s = max(0.0, run.wall_left_s - (time.monotonic() - run.resumed))
         if run.timer:
             run.timer.cancel()
 
-    def _on_clock(self, run: Run) -> None:
+    def _on_clock(self, run: Running) -> None:
         """Its time is over; go on for as long as others kept the processors busy that it waited for."""
         more = self._queued_for_others_s() - run.given_s
         room = LONGEST * self.limits.wall_s - (time.monotonic() - run.started - run.log.seconds)
@@ -190,7 +190,7 @@ class Process:
         own = self._usage().cpu_s - self.cpu_before_s - (ran - self.ran_before_s)
         return queued - self.queued_before_s - max(0.0, own)
 
-    def _start_call(self, run: Run, message: dict[str, Any]) -> None:
+    def _start_call(self, run: Running, message: dict[str, Any]) -> None:
         if run.calls_started >= self.limits.tool_calls:
             refusal = {"type": "RuntimeError", "message": f"at most {self.limits.tool_calls} tool calls a step"}
             self.channel.send({"answer": message["call"], "error": refusal})
@@ -200,7 +200,7 @@ class Process:
         run.tasks.add(task)
         task.add_done_callback(run.tasks.discard)
 
-    async def _answer(self, run: Run, message: dict[str, Any]) -> None:
+    async def _answer(self, run: Running, message: dict[str, Any]) -> None:
         run.calls_open += 1
         if run.calls_open == 1:
             self._disarm(run)
@@ -218,7 +218,7 @@ class Process:
         below = usage.descendants(self.pid, self.siblings())
         return usage.total([self.pid, *below], self.baseline_bytes)
 
-    async def _watch(self, run: Run) -> None:
+    async def _watch(self, run: Running) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             used = self._usage()
@@ -238,7 +238,7 @@ class Process:
         size, entries = usage.of_folder(self.folder, self.limits.files + FILES_RESERVE)
         return size > self.limits.file_mb * 2**20 or entries > self.limits.files + FILES_RESERVE
 
-    def _stop(self, run: Run, limit: Limit) -> None:
+    def _stop(self, run: Running, limit: Limit) -> None:
         """Ask the code to stop; kill it where it does not."""
         if run.limit or run.done.done():
             return
@@ -246,7 +246,7 @@ class Process:
         self._signal(INTERRUPT_SIGNAL)
         run.timer = asyncio.get_running_loop().call_later(GRACE_S, self.kill)
 
-    def _outcome(self, run: Run, fields: dict[str, Any] | None) -> Outcome:
+    def _outcome(self, run: Running, fields: dict[str, Any] | None) -> Outcome:
         duration = time.monotonic() - run.started
         if fields is None:
             return self._outcome_of_death(run, duration)
@@ -272,7 +272,7 @@ class Process:
             tools_s=run.log.seconds,
         )
 
-    def _outcome_of_death(self, run: Run, duration: float) -> Outcome:
+    def _outcome_of_death(self, run: Running, duration: float) -> Outcome:
         limit = run.limit or Limit.CRASH
         message = self._explain(limit) + "; the variables of the session did not survive"
         return Outcome(

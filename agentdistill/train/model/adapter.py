@@ -117,7 +117,9 @@ def logit_difference(left: Any, right: Any, token_ids: Sequence[int]) -> float:
     return float((one - other).abs().max())
 
 
-def compare(in_memory: Any, base: str, folder: Path, token_ids: Sequence[int], revision: str | None = None) -> float:
+def reload_difference(
+    in_memory: Any, base: str, folder: Path, token_ids: Sequence[int], revision: str | None = None
+) -> float:
     """Reload the adapter and compare its logits with the model in memory; returns the largest difference.
 
     Raises CheckpointError where it exceeds RELOAD_TOLERANCE.

@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agentdistill", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, **options)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What README.md and docs/ name is there: links, paths of the repository, commands and their settings."""
+"""What the pages at the root and in docs/ name is there: links, paths, commands and their settings."""
 
 import contextlib
 import re
@@ -14,7 +14,7 @@ from agentdistill.cli import DEMO_CONFIG, app
 from agentdistill.config import RunConfig, load
 
 ROOT = Path(__file__).parents[3]
-PAGES = [*([ROOT / "README.md"] if (ROOT / "README.md").is_file() else []), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = "agentdistill|benchmarks|cluster|configs|docs|rayjobs|requirements|tests"
 
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -158,7 +158,7 @@ def test_every_config_that_is_shown_loads(page: Path, tmp_path: Path) -> None:
 
 def is_refused(page: str, line: str) -> bool:
     """Whether the page shows what is wrong with the line: the next line is the refusal."""
-    path = ROOT / page if page == "README.md" else ROOT / "docs" / page
+    path = ROOT / page if (ROOT / page).is_file() else ROOT / "docs" / page
     text = path.read_text(encoding="utf-8")
     return any(f"{line}\n{refusal}" in text for refusal in ("agentdistill: ", "Usage: "))
 

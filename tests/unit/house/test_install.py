@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 def install(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", "requirements/install.sh", *arguments],
-        cwd=ROOT, env={"PATH": "/nowhere", **environment}, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env={"PATH": "/nowhere", **environment}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
 

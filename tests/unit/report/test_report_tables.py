@@ -6,7 +6,16 @@ from report_runs import Shape, write_run
 from agentdistill.report.export import latex, to_latex, to_markdown
 from agentdistill.report.folder import read_run
 from agentdistill.report.paper import paper
-from agentdistill.report.tables import Entry, Row, Table, all_tables, behaviour, beside_paper, differences, results
+from agentdistill.report.tables import (
+    Entry,
+    Row,
+    Table,
+    all_tables,
+    behaviour,
+    beside_paper,
+    paired_differences,
+    results,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +46,7 @@ def test_the_best_of_each_column_is_marked(run):
 
 
 def test_differences_are_against_the_first_cell_with_a_paired_test(run):
-    table = differences(run.cells)
+    table = paired_differences(run.cells)
     assert [row.header for row in table.rows] == ["after − before", "after-sag − before"]
     found = entry(table, "after − before", "Average")
     assert found.main.startswith("+")
@@ -50,7 +59,7 @@ def test_a_cell_on_other_questions_is_not_compared_and_the_reason_stands_below(t
     folder = write_run(tmp_path / "run", shape)
     partial = write_run(tmp_path / "other", Shape(questions=3, teacher=2, tasks=("world",)))
     next(folder.glob("scores/after/*.parquet")).write_bytes(next(partial.glob("scores/after/*.parquet")).read_bytes())
-    table = differences(read_run(str(folder)).cells)
+    table = paired_differences(read_run(str(folder)).cells)
     assert entry(table, "after − before", "world").main == "not compared"
     assert any("different questions" in note for note in table.notes)
 

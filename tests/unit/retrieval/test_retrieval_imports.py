@@ -15,5 +15,5 @@ def test_the_module_is_light(module):
         "heavy = {'ray', 'torch', 'faiss', 'sentence_transformers', 'bm25s', 'datasets'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
 """try_all and commit."""
 
 import pytest
-from sandbox_harness import leftovers, settled
+from sandbox_harness import leftovers, settles_at
 
 from agentdistill.errors import SessionLostError
 from agentdistill.sandbox import Sandbox
@@ -48,10 +48,10 @@ def test_orphans_of_a_candidate_and_of_a_committed_fork_end_with_their_run(box: 
     orphan = "import os, time\nif os.fork() == 0:\n    if os.fork() == 0: time.sleep(1000)\n    os._exit(0)"
     with box.session() as session:
         session.try_all([orphan, "1"])
-        assert settled(box) == 3  # the session, and two candidates that may be committed
+        assert settles_at(box, 3)  # the session, and two candidates that may be committed
         session.commit(0)
         session.run(orphan)
-        assert settled(box) == 1
+        assert settles_at(box, 1)
     assert leftovers(box) == ([], [])
 
 

@@ -6,7 +6,7 @@ import pytest
 from trajectories import STEP, make_trajectory
 
 from agentdistill.config import SelectConfig
-from agentdistill.select.questions import choose, jaccard, shingles, survivor
+from agentdistill.select.questions import jaccard, refuse, shingles, survivor
 from agentdistill.types import Trajectory
 
 LONG = "I look up how many people live in Oslo and divide that by the number of people who live in Bergen"
@@ -18,7 +18,7 @@ def attempt(sample_index: int, text: str, question_id: str = "q1") -> Trajectory
 
 
 def dropped(config: SelectConfig, *attempts: Trajectory) -> dict[int, str]:
-    return choose([survivor(position, item, config) for position, item in enumerate(attempts)], config)
+    return refuse([survivor(position, item, config) for position, item in enumerate(attempts)], config)
 
 
 @pytest.mark.parametrize(("order", "kept"), [("first", 1), ("shortest", 2), ("longest", 0)])

@@ -56,7 +56,10 @@ def test_a_reloaded_adapter_has_the_logits_of_the_model_in_memory(tmp_path):
 
     save_student(student, weights, load_tokenizer(config.model), tmp_path / "adapter", {}, "card")
 
-    assert adapter.compare(student.model, config.model, tmp_path / "adapter", token_ids()) <= adapter.RELOAD_TOLERANCE
+    assert (
+        adapter.reload_difference(student.model, config.model, tmp_path / "adapter", token_ids())
+        <= adapter.RELOAD_TOLERANCE
+    )
     base = load_student(tiny_config(), config.model, torch.device("cpu")).model
     assert adapter.logit_difference(student.model, base, token_ids()) > 0.01
 
@@ -66,7 +69,7 @@ def test_a_comparison_with_other_weights_is_an_error(trained):
     fresh = load_student(config, config.model, torch.device("cpu"))
 
     with pytest.raises(CheckpointError, match="reloaded, its logits differ"):
-        adapter.compare(fresh.model, config.model, trained, token_ids())
+        adapter.reload_difference(fresh.model, config.model, trained, token_ids())
 
 
 def test_a_merged_adapter_is_a_full_model_with_the_same_logits(trained, tmp_path):
