@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agentdistill.errors import DataError, RunFolderError
-from agentdistill.schema import check_version, conform
+from agentdistill.schema import conform, current, stored_columns
 
 TEMPORARY_PREFIX = ".writing-"
 
@@ -124,8 +124,7 @@ def read_table(path: str, schema: pa.Schema, columns: list[str] | None = None) -
         raise
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a complete Parquet file: {error}") from error
-    check_version(table, schema, path)
-    return conform(table, schema, path)
+    return conform(current(table, schema, path), schema, path)
 
 
 def read_folder(folder: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
@@ -185,8 +184,8 @@ def read_columns(path: str, schema: pa.Schema, columns: Sequence[str]) -> pa.Tab
     system, inner = filesystem(path)
     try:
         with system.open(inner, "rb") as source:
-            table = pq.ParquetFile(source).read(columns=list(columns))
+            file = pq.ParquetFile(source)
+            table = file.read(columns=stored_columns(file.schema_arrow, schema, columns, path))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a complete Parquet file: {str(error).splitlines()[0]}") from error
-    check_version(table, schema, path)
-    return table
+    return current(table, schema, path)

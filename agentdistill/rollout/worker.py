@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from agentdistill.agent import EpisodeSettings, run_cot, run_episode
+from agentdistill.agent import EpisodeSettings, run_episode
 from agentdistill.engines import Engine, open_engine
+from agentdistill.environments import open_environment
 from agentdistill.errors import AgentDistillError
 from agentdistill.grading import Grader, GradeRequest, GraderSettings
 from agentdistill.rollout.monitor import Ending, Reports
@@ -131,19 +132,12 @@ class _Parts:
     async def run(self, item: WorkItem) -> Trajectory:
         """One graded episode; a failure of any part is in its record."""
         settings = episode_settings(self.specs[item.spec_index], self.engine, item.sample_index)
-        if settings.episode_mode == "agent":
-            trajectory = await self._run_agent(item.question, settings)
-        else:
-            search = self.sessions.search if settings.episode_mode == "cot_rag" else None
-            trajectory = await run_cot(item.question, self.engine, settings, search)
-        return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
-
-    async def _run_agent(self, question: Question, settings: EpisodeSettings) -> Trajectory:
-        session = self.sessions.session()
+        environment = open_environment(settings, self.sessions)
         try:
-            return await run_episode(question, self.engine, session, settings)
+            trajectory = await run_episode(item.question, self.engine, environment, settings)
         finally:
-            await session.close()
+            await environment.close()
+        return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
 
     async def _grade(self, question: Question, trajectory: Trajectory) -> Grade | None:
         request = GradeRequest.for_question(question, trajectory.answer)
