@@ -23,6 +23,7 @@ _ROWS = 256  # converted at once
 _LABEL = re.compile(r"\s*Thought\s*:\s*")
 #: What stands in front of code: a fence with its language, a tag, a line.
 _OPENS_CODE = re.compile(r"(?:```[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n|<code>|^[ \t]*Code\s*:)\s*\Z", re.MULTILINE)
+_BOX = "\\boxed{"
 _REWORDED = {"opening": ("messages",), f"{STEP}parts": (f"{STEP}text", f"{STEP}thought", f"{STEP}code")}
 _NEW = {"protocol", f"{STEP}thought_text", f"{STEP}code_text", f"{STEP}observation_header", f"{STEP}observation_role"}
 
@@ -78,10 +79,12 @@ def _part_of(schema: pa.Schema, table: pa.Table) -> pa.Schema:
 
 
 def _row(row: dict[str, Any], where: str) -> dict[str, Any]:
-    steps = [_step(step, row.get("answer") or "") for step in row.get("steps") or ()]
+    reasons = str(row.get("mode")).removeprefix("vote_").startswith("cot")
+    answer = (row.get("answer") or "") if reasons else ""
+    steps = [_step(step, answer) for step in row.get("steps") or ()]
     if "messages" in row:
         row["opening"], turns = _turns(row["messages"] or [])
-        row["protocol"] = "chain_of_thought" if row["mode"].removeprefix("vote_").startswith("cot") else "thought_code"
+        row["protocol"] = "chain_of_thought" if reasons else "thought_code"
         _check(row, steps, turns, where)
         for step, turn in zip(steps, turns, strict=False):
             _note_observation(step, turn[1:])
@@ -131,7 +134,8 @@ def _step(row: dict[str, Any], answer: str) -> dict[str, Any]:
     pieces = _code_spans(text, code, said[1] if said else 0)
     spans = [("thought", *said)] if said and thought else []
     spans += [("code", *piece) for piece in pieces or ()]
-    spans += [("answer", *found)] if (found := _answer_span(text, pieces, said, answer)) else []
+    found = final_answer_within(text, pieces or ()) or _answer_span(text, answer)
+    spans += [("answer", *found)] if found else []
     kept = {name: value for name, value in row.items() if name not in ("thought", "code")}
     return {
         **kept,
@@ -182,12 +186,10 @@ def _find_block(text: str, block: str, after: int) -> int:
     return first
 
 
-def _answer_span(
-    text: str, pieces: list[tuple[int, int]] | None, said: tuple[int, int] | None, answer: str
-) -> tuple[int, int] | None:
-    """The call that gives the answer, in code; the answer itself, in a turn that is a thought as a whole."""
-    if pieces:
-        return final_answer_within(text, pieces)
-    if said == (0, len(text)) and answer and (start := text.rfind(answer)) >= 0:
-        return start, start + len(answer)
-    return None
+def _answer_span(text: str, answer: str) -> tuple[int, int] | None:
+    """Where a chain of thought gives its answer: in its last box, else where it stands last."""
+    box = text.rfind(_BOX)
+    start = text.find(answer, box + len(_BOX)) if box >= 0 else -1
+    if not answer or (start < 0 and (start := text.rfind(answer)) < 0):
+        return None
+    return start, start + len(answer)

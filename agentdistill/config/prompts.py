@@ -42,8 +42,8 @@ def expected_prompt(name: str) -> str | None:
     known = sorted(built_in())
     if newest(name, known) is not None:
         return None
-    short = list(dict.fromkeys(key.rpartition("_v")[0] for key in known))
-    near = difflib.get_close_matches(name, [*short, *known], n=3, cutoff=0.5)
+    short = sorted({key.rpartition("_v")[0] for key in known})
+    near = difflib.get_close_matches(name, short, n=2, cutoff=0.5)
     listed = ", ".join([*near, *(other for other in short if other not in near)])
     nearest = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"a known prompt ({listed}; with _v1 a version of it), or the path of a {SUFFIX} file{nearest}"

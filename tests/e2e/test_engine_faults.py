@@ -12,7 +12,7 @@ import ray
 
 from agentdistill import storage
 from agentdistill.agent import EpisodeSettings
-from agentdistill.config import EngineConfig, RolloutConfig, SandboxConfig
+from agentdistill.config import AgentConfig, EngineConfig, RolloutConfig, SandboxConfig
 from agentdistill.rollout import RolloutProgress, RolloutSpec, run_rollout
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 from agentdistill.types import Kind, Question, StopReason
@@ -85,7 +85,8 @@ def test_whatever_happens_to_the_engine_every_episode_ends_once(tmp_path: Path) 
         folder=str(tmp_path),
         engine=EngineConfig(max_model_len=1024, kv_cache_gb=1.0, max_num_seqs=8, stall_s=30.0),
         settings=EpisodeSettings(
-            run_id="run", prompt="student", max_steps=1, max_tokens=32, logprobs=True, prompt_token_ids=True
+            run_id="run",
+            agent=AgentConfig(prompt="student", max_steps=1, max_tokens=32, logprobs=True, prompt_token_ids=True),
         ),
         rollout=RolloutConfig(in_flight=4, flush_s=0.1, attempts=1),
         sandbox=SandboxConfig(preload=[], service=False),

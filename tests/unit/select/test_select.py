@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_trajectory
+from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_step, make_trajectory
 
 from agentdistill import storage
 from agentdistill.agent import load_prompt
@@ -57,7 +57,7 @@ def test_long_ones_duplicates_and_too_many_per_question_are_dropped(tmp_path: Pa
         make_trajectory(sample_index=1),
         make_trajectory(sample_index=2, steps=(other_step,)),
         make_trajectory(sample_index=3, steps=(other_step, other_step)),
-        make_trajectory(question_id="q2", question="x" * 5_000, messages=make_trajectory().messages * 200),
+        make_trajectory(question_id="q2", question="x" * 5_000, opening=make_trajectory().messages * 200),
     ]
     storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table(trajectories))
     config = SelectConfig(max_per_question=2, max_chars=5_000)
@@ -73,8 +73,8 @@ def test_long_ones_duplicates_and_too_many_per_question_are_dropped(tmp_path: Pa
 
 
 def test_repeated_steps_can_be_cut_out_instead(tmp_path: Path) -> None:
-    other = dataclasses.replace(STEP, text="Thought: another way", code="2", observation="2")
-    final = dataclasses.replace(STEP, text="Thought: done", code="final_answer(1)", observation="")
+    other = make_step("another way", "2", "2")
+    final = make_step("done", "final_answer(1)", "")
     trajectory = make_trajectory(steps=(FAILED_STEP, other, STEP, final), repeated=True)
     storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table([trajectory]))
     config = SelectConfig(drop_repeated=False, trim_repeated=True)
@@ -95,7 +95,7 @@ def test_nothing_kept_is_an_error_that_says_why(tmp_path: Path) -> None:
 
 def test_the_students_short_prompt_replaces_the_teachers() -> None:
     example = to_example(make_trajectory())
-    assert example.messages[0].content == load_prompt("student").system
+    assert example.messages[0].content == load_prompt("student").render().text
     assert [message.role for message in example.messages].count(Role.SYSTEM) == 1
 
 
