@@ -24,8 +24,12 @@ _LABEL = re.compile(r"\s*Thought\s*:\s*")
 #: What stands in front of code: a fence with its language, a tag, a line.
 _OPENS_CODE = re.compile(r"(?:```[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n|<code>|^[ \t]*Code\s*:)\s*\Z", re.MULTILINE)
 _BOX = "\\boxed{"
-_REWORDED = {"opening": ("messages",), f"{STEP}parts": (f"{STEP}text", f"{STEP}thought", f"{STEP}code")}
-_NEW = {"protocol", f"{STEP}thought_text", f"{STEP}code_text", f"{STEP}observation_header", f"{STEP}observation_role"}
+_REWORDED = {
+    "opening": ("messages",),
+    "protocol": ("mode",),
+    f"{STEP}parts": (f"{STEP}text", f"{STEP}thought", f"{STEP}code"),
+}
+_NEW = {f"{STEP}thought_text", f"{STEP}code_text", f"{STEP}observation_header", f"{STEP}observation_role"}
 
 
 def columns_of(columns: Sequence[str]) -> list[str]:
@@ -46,6 +50,9 @@ def upgrade(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
             for start in range(0, table.num_rows, _ROWS)
         ]
         table = pa.concat_tables(batches) if batches else target.empty_table()
+    elif "mode" in table.column_names:
+        protocols = [_protocol(mode) for mode in table.column("mode").to_pylist()]
+        table = table.append_column(schema.field("protocol"), pa.array(protocols, pa.string()))
     return table.replace_schema_metadata(schema.metadata)
 
 
@@ -63,7 +70,9 @@ def _part_of(schema: pa.Schema, table: pa.Table) -> pa.Schema:
     """The columns of `schema` that can be made of those of the table; all of them where it is whole."""
     names = set(table.column_names)
     if "messages" in names:
-        names |= {"opening", "protocol"}
+        names.add("opening")
+    if "mode" in names:
+        names.add("protocol")
     told = _step_fields(table)
     if "text" in told:
         told |= {"parts", "thought_text", "code_text", "observation_header", "observation_role"}
@@ -79,16 +88,19 @@ def _part_of(schema: pa.Schema, table: pa.Table) -> pa.Schema:
 
 
 def _row(row: dict[str, Any], where: str) -> dict[str, Any]:
-    reasons = str(row.get("mode")).removeprefix("vote_").startswith("cot")
-    answer = (row.get("answer") or "") if reasons else ""
+    protocol = _protocol(row.get("mode") or "")
+    answer = (row.get("answer") or "") if protocol == "chain_of_thought" else ""
     steps = [_step(step, answer) for step in row.get("steps") or ()]
-    if "messages" in row:
-        row["opening"], turns = _turns(row["messages"] or [])
-        row["protocol"] = "chain_of_thought" if reasons else "thought_code"
+    opening, turns = _turns(row.get("messages") or ())
+    if "messages" in row and "steps" in row:
         _check(row, steps, turns, where)
-        for step, turn in zip(steps, turns, strict=False):
+        for step, turn in zip(steps, turns, strict=True):
             _note_observation(step, turn[1:])
-    return {**row, "steps": steps}
+    return {**row, "protocol": protocol, "opening": opening, "steps": steps}
+
+
+def _protocol(mode: str) -> str:
+    return "chain_of_thought" if mode.removeprefix("vote_").startswith("cot") else "thought_code"
 
 
 def _turns(messages: Iterable[dict[str, str]]) -> tuple[list[dict[str, str]], list[list[dict[str, str]]]]:

@@ -96,8 +96,9 @@ def to_example(trajectory: Trajectory, prompt: str = "student", tools: Sequence[
     """
     student = load_prompt(prompt if trajectory.mode == "agent" else trajectory.mode).render(tuple(tools))
     system = Message(Role.SYSTEM, student.text)
-    messages = [message for message in trajectory.messages if message.role is not Role.SYSTEM]
-    if messages and messages[-1].role is Role.USER:
+    messages = [message for message in trajectory.opening if message.role is not Role.SYSTEM]
+    messages += [message for step in trajectory.steps for message in step.messages]
+    if trajectory.steps and trajectory.steps[-1].observation:
         # An observation that nothing follows teaches nothing.
         messages = messages[:-1]
     parts = tuple(step.parts for step in trajectory.steps)

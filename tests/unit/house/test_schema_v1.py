@@ -40,7 +40,9 @@ def v1_row(*steps: dict[str, Any], mode: str = "agent", **changes: Any) -> dict[
         messages.append(message("assistant", step["text"]))
         if step["observation"]:
             messages.append(message("user", f"Observation:\n{step['observation']}"))
-    return {**row, "messages": messages, "steps": list(steps), **changes}
+    names = ("num_prompt_tokens", "num_completion_tokens", "num_tool_calls")
+    sums = {name: sum(step[name] for step in steps) for name in names}
+    return {**row, **sums, "messages": messages, "steps": list(steps), **changes}
 
 
 def write_v1(path: Path, *rows: dict[str, Any]) -> str:
@@ -134,7 +136,7 @@ def test_some_columns_can_be_read_of_either_version(tmp_path: Path) -> None:
     new = str(tmp_path / "new.parquet")
     storage.write_table(new, trajectories_to_table(read(old)))
     whole = [f"{STEP}text", f"{STEP}parts", f"{STEP}thought_text", f"{STEP}code_text", f"{STEP}observation"]
-    for columns in (whole, ["answer", f"{STEP}error"], ["opening"], EPISODE_COLUMNS):
+    for columns in (whole, ["answer", f"{STEP}error"], ["opening"], ["protocol", "answer"], EPISODE_COLUMNS):
         one, other = (storage.read_columns(path, TRAJECTORIES, columns).to_pylist() for path in (old, new))
         assert len(one) == len(other) == 1
         assert told(one[0], other[0]) == other[0]

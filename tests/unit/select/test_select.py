@@ -13,7 +13,7 @@ from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAINING_EXAMPLES, examples_from_table, trajectories_to_table
 from agentdistill.select import make_rules, select, to_example
-from agentdistill.types import Grade, Role, StopReason, Trajectory
+from agentdistill.types import SEARCH, Grade, Role, StopReason, Trajectory
 
 WRONG = Grade(0.0, False, "math-1")
 
@@ -97,6 +97,33 @@ def test_the_students_short_prompt_replaces_the_teachers() -> None:
     example = to_example(make_trajectory())
     assert example.messages[0].content == load_prompt("student").render().text
     assert [message.role for message in example.messages].count(Role.SYSTEM) == 1
+
+
+def test_the_students_prompt_describes_the_tools_of_the_run(tmp_path: Path) -> None:
+    storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table([make_trajectory()]))
+    select(str(tmp_path / "t"), str(tmp_path / "s"), str(tmp_path / "select.json"), SelectConfig(), (SEARCH,))
+    (example,) = examples_from_table(storage.read_folder(str(tmp_path / "s"), TRAINING_EXAMPLES))
+    assert example.messages[0].content == load_prompt("student").render((SEARCH,)).text
+    assert "search(query)" in example.messages[0].content
+
+
+def test_an_example_knows_the_parts_of_each_turn() -> None:
+    example = to_example(make_trajectory(steps=(FAILED_STEP, make_step("done", "final_answer(1)", ""))))
+    turns = [message.content for message in example.messages if message.role is Role.ASSISTANT]
+    found = [
+        [(str(part.kind), turn[part.start : part.end]) for part in parts]
+        for turn, parts in zip(turns, example.parts, strict=True)
+    ]
+    assert found == [
+        [("thought", "t"), ("code", "1")],
+        [("thought", "done"), ("code", "final_answer(1)"), ("answer", "final_answer(1)")],
+    ]
+
+
+def test_an_observation_stays_whoever_speaks_it() -> None:
+    steps = (make_step(observation_role=Role.SYSTEM), make_step(observation=""))
+    roles = [message.role for message in to_example(make_trajectory(steps=steps)).messages]
+    assert roles == [Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.SYSTEM, Role.ASSISTANT]
 
 
 def test_an_example_ends_with_the_agents_turn_and_knows_its_failed_steps() -> None:
