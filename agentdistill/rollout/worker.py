@@ -21,7 +21,7 @@ from agentdistill.rollout.sessions import SessionSource, open_session_source
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.rollout.store import GroupWriter, Key, take_inventory
 from agentdistill.schema import question_from_row
-from agentdistill.types import Grade, Question, Trajectory
+from agentdistill.types import Environment, Grade, Question, Trajectory
 
 _logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class _Parts:
         try:
             trajectory = await run_episode(item.question, self.engine, environment, settings)
         finally:
-            await environment.close()
+            await _close(environment)
         return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
 
     async def _grade(self, question: Question, trajectory: Trajectory) -> Grade | None:
@@ -145,6 +145,14 @@ class _Parts:
             return None
         (grade,) = await self.grader.grade_many_async([request])
         return grade
+
+
+async def _close(environment: Environment) -> None:
+    """End an episode's environment; one of a user's that cannot be ended costs the others nothing."""
+    try:
+        await environment.close()
+    except Exception as error:
+        _logger.warning("an environment could not be closed: %s: %s", type(error).__name__, error)
 
 
 def episode_settings(spec: RolloutSpec, engine: Engine, sample_index: int) -> EpisodeSettings:

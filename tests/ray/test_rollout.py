@@ -79,7 +79,7 @@ def test_an_actor_killed_in_mid_episode_costs_nothing(tmp_path: Path) -> None:
 def test_an_engine_that_cannot_start_is_one_clear_error(tmp_path: Path) -> None:
     spec = spec_for(tmp_path, "right")
     spec = dataclasses.replace(spec, engine=EngineConfig(engine="scripted", expert="nowhere"))
-    with pytest.raises(ConfigError, match="expert 'nowhere': expected one of world"):
+    with pytest.raises(ConfigError, match="expert 'nowhere': there is none of that name; expected a known expert"):
         run_rollout(questions(2), spec)
 
 
