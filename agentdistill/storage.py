@@ -19,10 +19,12 @@ import fsspec.implementations.local as local
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from agentdistill import schema_v1
 from agentdistill.errors import DataError, RunFolderError
 from agentdistill.schema import conform, current, stored_columns
 
 TEMPORARY_PREFIX = ".writing-"
+STEP = schema_v1.STEP  # in front of a field of a step, in `read_columns`
 
 
 def filesystem(path: str) -> tuple[Any, str]:
@@ -174,9 +176,6 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "no space left on the device; free some and run the same command again, it goes on where it was"
     return error.strerror or str(error)
-
-
-STEP = "steps.list.element."  # in front of a field of a step
 
 
 def read_columns(path: str, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:

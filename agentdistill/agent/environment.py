@@ -66,9 +66,15 @@ class Branches:
         """What each action does, in a branch of its own; the environment is unchanged."""
         if self._forks:
             return cast(list[Outcome], await self._now.try_all(actions))
-        self._copies = [await self._now.copy() for _ in actions]
+        for _ in actions:
+            self._copies.append(await self._now.copy())
         tried = zip(self._copies, actions, strict=True)
-        return list(await asyncio.gather(*(copy.step(action) for copy, action in tried)))
+        # All come to their end before one that failed ends the episode: none is closed while it acts.
+        outcomes = await asyncio.gather(*(copy.step(action) for copy, action in tried), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return cast(list[Outcome], outcomes)
 
     async def commit(self, index: int) -> None:
         """Go on in the branch of that action."""

@@ -38,5 +38,7 @@ class AgentConfig:
 
     def problems(self):
         yield from prompt_problems("prompt", self.prompt)
+        if self.first_thought_prefix and self.protocol not in (None, "thought_code"):
+            yield "first_thought_prefix", True, f"false with protocol={self.protocol}: only thought_code has one"
         if self.protocol not in (None, "thought_code", "chain_of_thought") and self.prompt in ("teacher", "student"):
             yield "prompt", self.prompt, f"a prompt that explains the protocol {self.protocol}, or null for its own"

@@ -3,6 +3,7 @@
 import pytest
 
 from agentdistill.agent import EpisodeSettings, extract_answer, run_episode
+from agentdistill.config import AgentConfig, SagConfig
 from agentdistill.environments.none import NoEnvironment
 from agentdistill.environments.passages import PassagesEnvironment
 from agentdistill.errors import BusyError, RetrieverError
@@ -70,3 +71,14 @@ async def test_a_retriever_that_is_down_is_a_system_failure(failure: Exception) 
     assert trajectory.stop_reason is StopReason.RETRIEVER_ERROR
     assert trajectory.steps == ()
     assert str(failure) in trajectory.error
+
+
+async def test_several_chains_of_thought_vote_on_the_answer() -> None:
+    async def engine(request: Request) -> list[Completion]:
+        texts = ["Answer: 41", "I add.\nAnswer: 42.0", "no answer", "I multiply.\nAnswer: 42"]
+        return [Completion(text, FinishReason.STOP) for text in texts]
+
+    settings = EpisodeSettings(run_id="run", mode="cot", agent=AgentConfig(sag=SagConfig(n=4)))
+    trajectory = await run_episode(QUESTION, engine, NoEnvironment(), settings)
+    assert trajectory.answer in ("42", "42.0")
+    assert [item.outcome_key for item in trajectory.steps[0].candidates] == ["final:41", "final:42", "", "final:42"]

@@ -91,6 +91,10 @@ def test_a_wrong_override_names_key_value_and_what_was_expected(override: str, p
         ),
         ("evaluate: {agent: {environment: pyton}}\n", ["evaluate.agent.environment is pyton", "did you mean python"]),
         ("teacher: {agent: {program: debate}}\n", ["teacher.agent.program is debate", "package.module:name"]),
+        (
+            "teacher: {agent: {protocol: 'my:protocol', prompt: null, first_thought_prefix: true}}\n",
+            ["teacher.agent.first_thought_prefix is True", "only thought_code has one"],
+        ),
         ("teacher: {agent: {protocol: 'my:protocol'}}\n", ["teacher.agent.prompt is teacher", "my:protocol"]),
         (
             "evaluate: {cells: [{name: a, trained: true, agent: {prompt: teacher}}]}\n",
