@@ -37,17 +37,34 @@ class Door:
 
 #: Every kind that can be brought, and what it has to be.
 DOORS: dict[str, Door] = {
+    "environment": Door(
+        "a class with reset(question), step(action) and close(), all async", members=("reset", "step", "close")
+    ),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
     "objective": Door(
         "an object, or a class called with train.objective_settings, that has columns (a tuple of names) and is called "
         "with (head, hidden, row) for a row's summed loss"
     ),
+    "program": Door("an async function (question, engines, environment, settings) to a Trajectory", parameters=4),
+    "protocol": Door(
+        "an object with name, stop, prompt, read(text, finish_reason) and observe(turn, outcome, max_chars)",
+        members=("name", "stop", "prompt", "read", "observe"),
+    ),
 }
 
 #: The names that come with this package, as the places where they are.
 BUILT_IN: dict[str, dict[str, str]] = {
+    "environment": {
+        "python": "agentdistill.environments.python:PythonEnvironment",
+        "passages": "agentdistill.environments.passages:PassagesEnvironment",
+        "none": "agentdistill.environments.none:NoEnvironment",
+    },
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
     "objective": {"cross_entropy": "agentdistill.train.objectives.cross_entropy:CrossEntropy"},
+    "protocol": {
+        "thought_code": "agentdistill.agent.protocols.thought_code:THOUGHT_CODE",
+        "chain_of_thought": "agentdistill.agent.protocols.chain_of_thought:CHAIN_OF_THOUGHT",
+    },
 }
 
 

@@ -1,21 +1,24 @@
 """The Arrow schemas of everything that stages hand to each other, and the one place that converts rows.
 
-A stored schema carries its version in the table's metadata (`agentdistill.schema`, `agentdistill.version`); reading
-another version raises DataError. A field that may be null can be added within a version: a file from before has nulls
-there (`conform`). Derived values (token sums, invalid actions) are stored beside their sources only
-where people query the Parquet directly; reading computes them again.
+A stored schema carries its version in the table's metadata (`agentdistill.schema`, `agentdistill.version`). Older files
+are converted as they are read (`current`; `schema_v1.py` for trajectories of version 1), newer ones raise DataError. A
+field that may be null can be added within a version: a file from before has nulls there (`conform`). Each fact is
+stored once: thought, code and messages follow from a step's text and parts. Sums (tokens, invalid actions) are stored
+beside their sources, where people query the Parquet directly; reading computes them again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from agentdistill import schema_v1
 from agentdistill.errors import DataError
 from agentdistill.types import (
+    OBSERVATION_HEADER,
     ActionError,
     Candidate,
     Grade,
@@ -31,8 +34,6 @@ from agentdistill.types import (
     Trajectory,
 )
 
-VERSION = 1
-
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _PART = pa.struct([("kind", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 _CANDIDATE = pa.struct(
@@ -47,9 +48,10 @@ _CANDIDATE = pa.struct(
 _STEP = pa.struct(
     [
         ("text", pa.string()),
-        ("thought", pa.string()),
-        ("code", pa.string()),
+        ("parts", pa.list_(_PART)),
         ("observation", pa.string()),
+        ("observation_header", pa.string()),  # null: OBSERVATION_HEADER
+        ("observation_role", pa.string()),  # null: user
         ("error", pa.string()),  # an ActionError, or null
         ("error_message", pa.string()),
         ("token_ids", pa.list_(pa.int32())),
@@ -62,18 +64,24 @@ _STEP = pa.struct(
         ("tools_s", pa.float64()),
         ("prompt_token_ids", pa.list_(pa.int32())),  # null unless asked for
         ("logprobs", pa.list_(pa.float32())),  # null unless asked for
+        ("thought_text", pa.string()),  # null where the parts say it
+        ("code_text", pa.string()),  # null where the parts say it
     ]
 )
 _GRADE = pa.struct([("score", pa.float64()), ("correct", pa.bool_()), ("grader", pa.string())])
 
 
-def _versioned(name: str, fields: list[tuple[str, pa.DataType]]) -> pa.Schema:
-    metadata = {b"agentdistill.schema": name.encode(), b"agentdistill.version": str(VERSION).encode()}
+_NAME, _VERSION = b"agentdistill.schema", b"agentdistill.version"
+
+
+def _versioned(name: str, version: int, fields: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    metadata = {_NAME: name.encode(), _VERSION: str(version).encode()}
     return pa.schema(fields, metadata=metadata)
 
 
 QUESTIONS = _versioned(
     "questions",
+    1,
     [
         ("id", pa.string()),
         ("text", pa.string()),
@@ -86,6 +94,7 @@ QUESTIONS = _versioned(
 
 TRAJECTORIES = _versioned(
     "trajectories",
+    2,
     [
         ("run_id", pa.string()),
         ("question_id", pa.string()),
@@ -98,9 +107,10 @@ TRAJECTORIES = _versioned(
         ("model", pa.string()),
         ("model_revision", pa.string()),
         ("mode", pa.string()),
+        ("protocol", pa.string()),
         ("prompt_version", pa.string()),
         ("first_thought_prefix", pa.string()),
-        ("messages", pa.list_(_MESSAGE)),
+        ("opening", pa.list_(_MESSAGE)),
         ("steps", pa.list_(_STEP)),
         ("answer", pa.string()),
         ("stop_reason", pa.string()),
@@ -119,6 +129,7 @@ TRAJECTORIES = _versioned(
 
 TRAINING_EXAMPLES = _versioned(
     "training_examples",
+    1,
     [
         ("example_id", pa.string()),
         ("run_id", pa.string()),
@@ -133,13 +144,35 @@ TRAINING_EXAMPLES = _versioned(
 )
 
 
-def check_version(table: pa.Table, schema: pa.Schema, where: str) -> None:
-    """Raise DataError where `table` was not written with `schema` of this version."""
-    metadata = table.schema.metadata or {}
-    for key in (b"agentdistill.schema", b"agentdistill.version"):
-        found, expected = metadata.get(key, b"nothing").decode(), schema.metadata[key].decode()
-        if found != expected:
-            raise DataError(f"{where}: its metadata says {key.decode()} = {found}, expected {expected}")
+def version_of(stored: pa.Schema, schema: pa.Schema, where: str) -> int:
+    """The version in which something was stored. Raises DataError where it is not of `schema`, or newer than we."""
+    metadata = stored.metadata or {}
+    name, expected = metadata.get(_NAME, b"nothing"), schema.metadata[_NAME]
+    if name != expected:
+        raise DataError(f"{where}: its metadata says {_NAME.decode()} = {name.decode()}, expected {expected.decode()}")
+    version, newest = metadata.get(_VERSION, b"nothing").decode(), int(schema.metadata[_VERSION])
+    if not version.isdigit() or not 1 <= int(version) <= newest:
+        newer = version.isdigit() and int(version) > newest
+        why = " (a newer version of agentdistill wrote it)" if newer else ""
+        raise DataError(
+            f"{where}: its metadata says {_VERSION.decode()} = {version}{why}, expected "
+            + (f"1 to {newest}" if newest > 1 else "1")
+        )
+    return int(version)
+
+
+def stored_columns(stored: pa.Schema, schema: pa.Schema, columns: Sequence[str], where: str) -> list[str]:
+    """The columns to read for these, of something that may be stored in an older version. Raises DataError."""
+    return list(columns) if _is_current(stored, schema, where) else schema_v1.columns_of(columns)
+
+
+def current(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
+    """The table, or those of its columns that were read, in the newest version. Raises DataError."""
+    return table if _is_current(table.schema, schema, where) else schema_v1.upgrade(table, schema, where)
+
+
+def _is_current(stored: pa.Schema, schema: pa.Schema, where: str) -> bool:
+    return version_of(stored, schema, where) == int(schema.metadata[_VERSION])
 
 
 def conform(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
@@ -191,6 +224,9 @@ def questions_from_table(table: pa.Table) -> list[Question]:
 
 def _step_to_row(step: Step) -> dict[str, Any]:
     row = {name: getattr(step, name) for name in step.__slots__}
+    row["parts"] = _parts_to_rows(step.parts)
+    row["observation_header"] = None if step.observation_header == OBSERVATION_HEADER else step.observation_header
+    row["observation_role"] = None if step.observation_role is Role.USER else str(step.observation_role)
     row["error"] = None if step.error is None else str(step.error)
     row["token_ids"] = list(step.token_ids)
     for name in ("prompt_token_ids", "logprobs"):
@@ -203,11 +239,21 @@ def _step_from_row(row: dict[str, Any]) -> Step:
     return Step(
         **{
             **row,
+            "parts": _parts_from_rows(row["parts"] or ()),
+            "observation_header": OBSERVATION_HEADER if (head := row["observation_header"]) is None else head,
+            "observation_role": Role(row["observation_role"] or Role.USER),
             "error": None if row["error"] is None else ActionError(row["error"]),
             **{name: tuple(row.get(name) or ()) for name in ("token_ids", "prompt_token_ids", "logprobs")},
             "candidates": tuple(Candidate(**item) for item in row["candidates"] or ()),
         }
     )
+
+
+def thought_and_code(row: dict[str, Any]) -> tuple[str, str]:
+    """What a stored step says and does, of its columns text, parts, thought_text and code_text."""
+    parts = _parts_from_rows(row["parts"] or ())
+    step = Step(row["text"] or "", parts, thought_text=row["thought_text"], code_text=row["code_text"])
+    return step.thought, step.code
 
 
 def trajectory_to_row(trajectory: Trajectory) -> dict[str, Any]:
@@ -216,7 +262,7 @@ def trajectory_to_row(trajectory: Trajectory) -> dict[str, Any]:
     row.update(
         kind=str(trajectory.kind),
         gold_answers=list(trajectory.gold_answers),
-        messages=_messages_to_rows(trajectory.messages),
+        opening=_messages_to_rows(trajectory.opening),
         steps=[_step_to_row(step) for step in trajectory.steps],
         stop_reason=str(trajectory.stop_reason),
         grade=None if grade is None else {"score": grade.score, "correct": grade.correct, "grader": grade.grader},
@@ -233,7 +279,7 @@ def trajectory_from_row(row: dict[str, Any]) -> Trajectory:
     stored.update(
         kind=Kind(row["kind"]),
         gold_answers=tuple(row["gold_answers"]),
-        messages=_messages_from_rows(row["messages"]),
+        opening=_messages_from_rows(row["opening"]),
         steps=tuple(_step_from_row(step) for step in row["steps"] or ()),
         stop_reason=StopReason(row["stop_reason"]),
         grade=None if row["grade"] is None else Grade(**row["grade"]),

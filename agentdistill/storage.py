@@ -19,10 +19,12 @@ import fsspec.implementations.local as local
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from agentdistill import schema_v1
 from agentdistill.errors import DataError, RunFolderError
-from agentdistill.schema import check_version, conform
+from agentdistill.schema import conform, current, stored_columns
 
 TEMPORARY_PREFIX = ".writing-"
+STEP = schema_v1.STEP  # in front of a field of a step, in `read_columns`
 
 
 def filesystem(path: str) -> tuple[Any, str]:
@@ -124,8 +126,7 @@ def read_table(path: str, schema: pa.Schema, columns: list[str] | None = None) -
         raise
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a complete Parquet file: {error}") from error
-    check_version(table, schema, path)
-    return conform(table, schema, path)
+    return conform(current(table, schema, path), schema, path)
 
 
 def read_folder(folder: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
@@ -177,16 +178,13 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-STEP = "steps.list.element."  # in front of a field of a step
-
-
 def read_columns(path: str, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
     """Read the leaves that `columns` name or lie under. Raises DataError naming the file where it is torn."""
     system, inner = filesystem(path)
     try:
         with system.open(inner, "rb") as source:
-            table = pq.ParquetFile(source).read(columns=list(columns))
+            file = pq.ParquetFile(source)
+            table = file.read(columns=stored_columns(file.schema_arrow, schema, columns, path))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a complete Parquet file: {str(error).splitlines()[0]}") from error
-    check_version(table, schema, path)
-    return table
+    return current(table, schema, path)

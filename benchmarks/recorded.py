@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from agentdistill import storage
 from agentdistill.config import TaskConfig
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table, trajectories_to_table
 from agentdistill.tasks import load_questions
-from agentdistill.types import Role, Step, Trajectory
+from agentdistill.types import Step, Trajectory
 
 RECORDED = Path(__file__).parents[1] / "docs" / "recorded"
 TEACHER = "teacher"
@@ -35,12 +34,8 @@ def without_ids(step: Step) -> Step:
 
 def with_question(row: Trajectory, written: str, question: str, answers: tuple[str, ...]) -> Trajectory:
     """The episode with `question` in place of what is `written` for it, in front of the first turn of the model."""
-    asked = [
-        replace(message, content=message.content.replace(written, question))
-        for message in itertools.takewhile(lambda message: message.role is not Role.ASSISTANT, row.messages)
-    ]
-    messages = (*asked, *row.messages[len(asked) :])
-    return replace(row, question=question, gold_answers=answers, messages=messages)
+    opening = tuple(replace(message, content=message.content.replace(written, question)) for message in row.opening)
+    return replace(row, question=question, gold_answers=answers, opening=opening)
 
 
 def slim(table: pa.Table) -> pa.Table:
@@ -81,7 +76,7 @@ def restore(run: Path) -> None:
         folder = run / "trajectories" if source.stem == TEACHER else run / "scores" / source.stem
         if folder.exists() and storage.parquet_files(str(folder)):
             raise SystemExit(f"{folder}: there are episodes already, expected a new run folder")
-        table = whole(pq.read_table(source))
+        table = whole(storage.read_table(str(source), TRAJECTORIES))
         storage.make_folder(str(folder))
         storage.write_table(str(folder / "part-recorded.parquet"), table)
         print(f"{folder}: {table.num_rows} episodes")

@@ -28,10 +28,9 @@ sys.path[:0] = [str(_REPOSITORY), str(_REPOSITORY / "benchmarks")]
 import simulated_engine
 from simulated_engine import SimulatedEngine, Speed
 
-from agentdistill.agent import EpisodeSettings
-from agentdistill.agent.observation import observe
-from agentdistill.agent.parsing import parse_action
-from agentdistill.config import EngineConfig, RolloutConfig, SandboxConfig
+from agentdistill.agent import THOUGHT_CODE, EpisodeSettings
+from agentdistill.agent.protocols.observation import observe
+from agentdistill.config import AgentConfig, EngineConfig, RolloutConfig, SandboxConfig
 from agentdistill.rollout import RolloutProgress, RolloutSpec, run_rollout
 from agentdistill.sandbox import Sandbox
 
@@ -52,7 +51,7 @@ def _spec(folder: str, expert: str, config: RolloutConfig, mode: str = "agent") 
     return RolloutSpec(
         folder=f"{folder}/trajectories",
         engine=EngineConfig(engine="scripted", expert=f"simulated_engine:{expert}"),
-        settings=EpisodeSettings(run_id="bench", prompt="student", mode=mode),
+        settings=EpisodeSettings(run_id="bench", agent=AgentConfig(prompt="student"), mode=mode),
         rollout=config,
         # Nothing is imported ahead: the simulated code needs none of it, and the peer has none.
         sandbox=SandboxConfig(preload=[], service=False),
@@ -102,7 +101,7 @@ async def _lockstep(speed: Speed, count: int, in_flight: int) -> None:
             sessions = [sandbox.async_session() for _ in numbers]
             for turn in range(speed.turns):
                 texts = await asyncio.gather(*(engine.write(number, turn) for number in numbers))
-                codes = [parse_action(text).code for text in texts]
+                codes = [THOUGHT_CODE.read(text).code for text in texts]
                 runs = (session.run(code) for session, code in zip(sessions, codes, strict=True))
                 outcomes = await asyncio.gather(*runs)
                 for outcome in outcomes:

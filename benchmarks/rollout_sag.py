@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from agentdistill.agent import EpisodeSettings, run_episode
-from agentdistill.config import EngineConfig
+from agentdistill.config import AgentConfig, EngineConfig, SagConfig
 from agentdistill.engines import Engine, open_engine
 from agentdistill.sandbox import Limits, Sandbox
 from agentdistill.types import Completion, Kind, Question, Request, Trajectory
@@ -38,12 +38,13 @@ def sag_costs(model: str, quick: bool) -> dict[str, Any]:
 
 async def _sag_costs(model: str, episodes: int) -> dict[str, Any]:
     engine = await open_engine(EngineConfig(model=model, max_model_len=2_048, max_num_seqs=128))
-    settings = EpisodeSettings(run_id="bench", prompt="student", max_steps=3, max_tokens=64)
+    settings = EpisodeSettings(run_id="bench", agent=AgentConfig(prompt="student", max_steps=3, max_tokens=64))
     try:
         with Sandbox(Limits(wall_s=5), preload=()) as sandbox:
             await _run(engine, sandbox, settings, 1)  # neither of the two meets a cold engine
             greedy = await _run(engine, sandbox, settings, episodes)
-            voted = await _run(engine, sandbox, dataclasses.replace(settings, sag_n=8), episodes)
+            voting = dataclasses.replace(settings, agent=dataclasses.replace(settings.agent, sag=SagConfig(n=8)))
+            voted = await _run(engine, sandbox, voting, episodes)
     finally:
         await engine.close()
     ratio = {name: round(voted[name] / greedy[name], 2) if greedy[name] else None for name in greedy}

@@ -22,7 +22,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from agentdistill import config
+from agentdistill import config, plugins
 
 PAGE = Path(__file__).with_name("configuration.md")
 BEGIN, END = "<!-- tables: python docs/make_configuration.py -->", "<!-- end of tables -->"
@@ -318,6 +318,8 @@ def _bounds(item: dataclasses.Field[Any], checks: dict[str, list[str]]) -> str:
         for name, word in (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
         if bounds.get(name) is not None
     ]
+    if kind := bounds.get("plugin"):
+        parts.append(", ".join([*(f"`{name}`" for name in plugins.BUILT_IN.get(kind, {})), "or one of yours"]))
     if bounds.get("choices"):
         parts.append(", ".join(f"`{choice}`" for choice in bounds["choices"]))
     return _escape("; ".join(dict.fromkeys([*parts, *checks.get(item.name, [])])))

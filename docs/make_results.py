@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
+from agentdistill import storage
 from agentdistill.evaluate.statistics import Estimate, Paired, compare, compare_average
 from agentdistill.evaluate.summary import CellSummary, summarize
-from agentdistill.schema import trajectories_from_table
+from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 from agentdistill.types import Trajectory
 
 PAGE = Path(__file__).with_name("results.md")
@@ -200,7 +199,7 @@ def _path(run: str, cell: str) -> Path:
 
 
 def _episodes(run: str, cell: str) -> list[Trajectory]:
-    return list(trajectories_from_table(pq.read_table(_path(run, cell))))
+    return list(trajectories_from_table(storage.read_table(str(_path(run, cell)), TRAJECTORIES)))
 
 
 def _behaviour(label: str, cell: CellSummary, unanswered: int) -> list[str]:

@@ -10,7 +10,7 @@ import dataclasses
 import re
 
 from agentdistill.agent.prompts import load_prompt
-from agentdistill.agent.reasoning import without_reasoning
+from agentdistill.agent.protocols.reasoning import without_reasoning
 from agentdistill.types import Completion, FinishReason, Generate, Message, Question, Request, Role, Sampling
 
 THOUGHT = "Thought: "
@@ -25,7 +25,7 @@ async def first_thought(question: Question, generate: Generate, sampling: Sampli
     The text is empty where the model wrote nothing before its first blank line, or no whole sentence within
     `sampling.max_tokens`. Raises what `generate` raises.
     """
-    messages = (Message(Role.SYSTEM, load_prompt("cot").system), Message(Role.USER, question.text))
+    messages = (Message(Role.SYSTEM, load_prompt("cot").render().text), Message(Role.USER, question.text))
     # Only the first paragraph is kept, so nothing is written beyond it; a text that begins with the blank line is the
     # one case in which that would leave nothing, and one whose reasoning holds the blank line another.
     (completion,) = await generate(Request(messages, dataclasses.replace(sampling, stop=(BLANK_LINE,))))

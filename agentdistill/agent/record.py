@@ -23,12 +23,13 @@ def make_trajectory(
     question: Question,
     settings: EpisodeSettings,
     start: Start,
-    prompt_version: str,
-    messages: Sequence[Message],
+    *,
+    opening: Sequence[Message],
     steps: Sequence[Step],
     answer: str | None,
     stop_reason: StopReason,
-    error: str,
+    error: str = "",
+    prompt_version: str = "",
     first_thought_prefix: str = "",
 ) -> Trajectory:
     """The episode that ends now. It is not graded: who runs it does that."""
@@ -44,9 +45,10 @@ def make_trajectory(
         model=settings.model,
         model_revision=settings.model_revision,
         mode=settings.mode,
+        protocol=settings.protocol,
         prompt_version=prompt_version,
         first_thought_prefix=first_thought_prefix,
-        messages=tuple(messages),
+        opening=tuple(opening),
         steps=tuple(steps),
         answer=answer,
         stop_reason=stop_reason,
@@ -58,12 +60,7 @@ def make_trajectory(
     )
 
 
-def describe(error: BaseException) -> str:
-    """An exception as a record names it."""
-    return f"{type(error).__name__}: {error}"
-
-
 def repeats(steps: Sequence[Step]) -> bool:
-    """Whether a step ran the code of an earlier one and saw the same."""
-    seen = [(step.code, step.observation) for step in steps]
+    """Whether a step took the action of an earlier one and saw the same."""
+    seen = [(step.action, step.observation) for step in steps]
     return len(set(seen)) < len(seen)

@@ -1,7 +1,9 @@
 """Settings of the agent: how it uses an engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from agentdistill.config.prompts import prompt_problems
 from agentdistill.config.settings import section, setting
 
 
@@ -16,9 +18,11 @@ class SagConfig:
 
 @dataclass
 class AgentConfig:
-    prompt: str = setting(
-        "teacher", choices=("teacher", "student", "teacher_code", "student_code")
-    )  # long with worked examples, or short; the code variants know no search, for runs without a retriever
+    protocol: str | None = setting(None, plugin="protocol")  # how turns are read and answered; null: by the mode
+    environment: str | None = setting(None, plugin="environment")  # where actions are taken; null: by the mode
+    environment_settings: dict[str, Any] = field(default_factory=dict)  # keyword arguments of the environment's class
+    program: str | None = setting(None, plugin="program")  # a function that runs the episode; null: the loop of steps
+    prompt: str | None = "teacher"  # teacher, student, a version (teacher_v1), or an .md file; null: the protocol's own
     max_steps: int = setting(5, ge=1)
     max_tokens: int = setting(1024, ge=1)  # new tokens a step
     temperature: float = setting(0.0, ge=0)
@@ -31,3 +35,10 @@ class AgentConfig:
     logprobs: bool = False  # keep the log-probability of each sampled token, where the engine tells it
     prompt_token_ids: bool = False  # keep each step's prompt as token ids too, where the engine tells them
     sag: SagConfig = section(SagConfig)
+
+    def problems(self):
+        yield from prompt_problems("prompt", self.prompt)
+        if self.first_thought_prefix and self.protocol not in (None, "thought_code"):
+            yield "first_thought_prefix", True, f"false with protocol={self.protocol}: only thought_code has one"
+        if self.protocol not in (None, "thought_code", "chain_of_thought") and self.prompt in ("teacher", "student"):
+            yield "prompt", self.prompt, f"a prompt that explains the protocol {self.protocol}, or null for its own"

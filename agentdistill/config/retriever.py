@@ -48,7 +48,7 @@ class IndexConfig:
 
 @dataclass
 class RetrieverConfig:
-    enabled: bool = True  # false: no index, no service, and agents without search (prompts teacher_code, student_code)
+    enabled: bool = True  # false: no index, no service, and agents without search
     corpus: str = (
         "builtin"  # "builtin", a Parquet, JSON Lines or Search-R1 file or a folder of them, or hf:NAME[:SPLIT]
     )

@@ -34,12 +34,7 @@ class RunConfig:
     cluster: ClusterConfig = section(ClusterConfig)
 
     def problems(self):
-        agents = {"teacher.agent": self.teacher.agent, "evaluate.agent": self.evaluate.agent}
-        agents |= {f"evaluate.cells[{i}].agent": cell.agent for i, cell in enumerate(self.evaluate.cells) if cell.agent}
         if not self.retriever.enabled:
-            for key, agent in agents.items():
-                if agent.prompt in ("teacher", "student"):
-                    yield f"{key}.prompt", agent.prompt, f"{agent.prompt}_code: retriever.enabled is false"
             if self.teacher.mode == "cot_rag":
                 yield "teacher.mode", self.teacher.mode, "cot or agent: retriever.enabled is false"
             for index, cell in enumerate(self.evaluate.cells):

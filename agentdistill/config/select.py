@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agentdistill.config.prompts import prompt_problems
 from agentdistill.config.settings import setting
 
 
@@ -9,7 +10,7 @@ from agentdistill.config.settings import setting
 class SelectConfig:
     """The paper's rule, each part a switch."""
 
-    prompt: str = setting("student", choices=("student", "student_code"))  # whose system prompt training examples get
+    prompt: str = "student"  # whose system prompt training examples get, named as in teacher.agent.prompt
     correct: bool = True
     no_parse_error: bool = True
     within_steps: bool = True
@@ -22,5 +23,6 @@ class SelectConfig:
     near_duplicates: float | None = setting(None, gt=0, le=1)  # drop what is so similar to one kept of its question
 
     def problems(self):
+        yield from prompt_problems("prompt", self.prompt)
         if self.trim_repeated and self.drop_repeated:
             yield "trim_repeated", True, "false, or drop_repeated: false, as a dropped trajectory has nothing to trim"

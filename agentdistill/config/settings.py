@@ -1,11 +1,14 @@
 """How a config field states what it accepts: `setting(default, ge=..., le=..., choices=...)`.
 
-OmegaConf checks the type; the bounds stated here are checked by `check_bounds` and named in the error.
+OmegaConf checks the type; the bounds stated here are checked by `check_bounds` and named in the error. Values are
+closed (`choices`), names are open (`plugin`, see `agentdistill.plugins`).
 """
 
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
+
+from agentdistill import plugins
 
 
 def setting(
@@ -16,9 +19,10 @@ def setting(
     gt: float | None = None,
     le: float | None = None,
     choices: tuple[str, ...] = (),
+    plugin: str | None = None,
 ) -> Any:
-    """A dataclass field with bounds. `choices` also holds for each item of a list."""
-    metadata = {"ge": ge, "gt": gt, "le": le, "choices": choices}
+    """A dataclass field with bounds. `choices`, and `plugin`, a kind of name, also hold for each item of a list."""
+    metadata = {"ge": ge, "gt": gt, "le": le, "choices": choices, "plugin": plugin}
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -58,6 +62,11 @@ def _check_value(key: str, value: Any, bounds: Any) -> Iterator[tuple[str, Any, 
         for entry in value if isinstance(value, list) else [value]:
             if entry not in bounds["choices"]:
                 yield key, entry, "one of " + ", ".join(bounds["choices"])
+        return
+    if kind := bounds.get("plugin"):
+        for name in value if isinstance(value, list) else [value]:
+            if not plugins.is_known(kind, name):
+                yield key, name, plugins.three_ways(kind, name)
         return
     if not isinstance(value, int | float) or isinstance(value, bool):
         return

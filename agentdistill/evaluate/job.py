@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agentdistill import storage
-from agentdistill.agent import VOTE_PREFIX, EpisodeSettings
+from agentdistill.agent import VOTE_PREFIX, EpisodeSettings, for_workers
 from agentdistill.config import AgentConfig, EvaluateConfig, EvaluationCell, VoteConfig
 from agentdistill.errors import ConfigError
 from agentdistill.evaluate.episodes import mean_tokens, read_episodes
@@ -105,12 +105,14 @@ def cell_spec(
         engine.adapter = student.path if student.is_adapter else None
     vote = _vote(cell)
     votes = cell.mode == "vote"
-    settings = EpisodeSettings.from_config(
-        _voting_agent(cell.agent or config.agent, vote) if votes else cell.agent or config.agent,
+    agent = for_workers(cell.agent or config.agent)
+    settings = EpisodeSettings(
+        agent=_voting_agent(agent, vote) if votes else agent,
         run_id=f"{base.settings.run_id}/{cell.name}",
         role="student",
         mode=f"{VOTE_PREFIX}{cell.episode_mode}" if votes else cell.mode,
         model=cell.name,
+        tools=base.settings.tools,
         seed=seed * SEED_STRIDE if votes else seed,
     )
     samples = vote.n if votes and vote.budget_of is None else 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agentdistill import storage
-from agentdistill.agent import EpisodeSettings
+from agentdistill.agent import EpisodeSettings, for_workers
 from agentdistill.config import GradingConfig, RunConfig
 from agentdistill.console import StageProgress, console, format_duration
 from agentdistill.errors import ConfigError
@@ -25,7 +25,7 @@ from agentdistill.runtime.connection import ray_cluster
 from agentdistill.runtime.services import Services, services
 from agentdistill.schema import QUESTIONS, questions_from_table, questions_to_table
 from agentdistill.select import select
-from agentdistill.types import Question
+from agentdistill.types import SEARCH, Question, ToolText
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,13 @@ def rollout_spec(run: Run, names: Services) -> RolloutSpec:
     return RolloutSpec(
         folder=_absolute(run.folder.trajectories),
         engine=config.teacher.engine,
-        settings=EpisodeSettings.from_config(
-            config.teacher.agent, run_id=config.name, role="teacher", mode=config.teacher.mode, seed=config.seed
+        settings=EpisodeSettings(
+            run_id=config.name,
+            agent=for_workers(config.teacher.agent),
+            role="teacher",
+            mode=config.teacher.mode,
+            tools=described_tools(config),
+            seed=config.seed,
         ),
         rollout=config.rollout,
         sandbox=config.sandbox,
@@ -121,10 +126,16 @@ def rollout_spec(run: Run, names: Services) -> RolloutSpec:
     )
 
 
+def described_tools(config: RunConfig) -> tuple[ToolText, ...]:
+    """What the prompts of this run say can be called, beside final_answer."""
+    return (SEARCH,) if config.retriever.enabled else ()
+
+
 def select_examples(run: Run) -> dict[str, Any]:
     """Keep the trajectories that are fit for training."""
     folder = run.folder
-    summary = select(folder.trajectories, folder.training_set, folder.funnel, run.config.select)
+    tools = described_tools(run.config)
+    summary = select(folder.trajectories, folder.training_set, folder.funnel, run.config.select, tools)
     for reason, count in summary.dropped.items():
         console.print(f"  dropped {count}: {reason}", style="dim")
     return dataclasses.asdict(summary)

@@ -19,13 +19,13 @@ from agentdistill.report.cells import Cell
 from agentdistill.report.facts import Fact, Position
 from agentdistill.report.folder import RunData
 from agentdistill.report.tokens import Colored, colored_tokens
-from agentdistill.schema import TRAJECTORIES
+from agentdistill.schema import TRAJECTORIES, thought_and_code
 from agentdistill.storage import STEP, read_columns
 
 FIELD_CHARS = 20_000  # of one thought, code or observation; the rest stays in the Parquet file
 CHUNK_CHARS = 1_000_000
 TOKEN_EXAMPLES = 200  # trajectories of a run whose trained tokens are shown one by one
-_STEP_TEXTS = ("thought", "code", "observation", "error_message", "text")
+_STEP_TEXTS = ("text", "parts", "thought_text", "code_text", "observation", "error_message")
 _STEP_NUMBERS = ("num_prompt_tokens", "num_completion_tokens", "num_tool_calls", "generation_s", "sandbox_s", "tools_s")
 _COLUMNS = [
     *("answer", "error", "first_thought_prefix"),
@@ -201,12 +201,13 @@ def _chunks(texts: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[int, list[
 
 def _step_texts(step: dict[str, Any]) -> list[Any]:
     # The whole turn is kept only where it did not split into Thought and Code: it says nothing new elsewhere.
-    whole = "" if step["code"] else step["text"]
+    thought, code = thought_and_code(step)
+    whole = "" if code else step["text"]
     candidates = [
         [_cut(item[name] or "") for name in ("thought", "code", "outcome_key", "error")]
         for item in step["candidates"] or ()
     ]
-    named = [_cut(step[name] or "") for name in ("thought", "code", "observation", "error_message")]
+    named = [_cut(text or "") for text in (thought, code, step["observation"], step["error_message"])]
     return [*named, _cut(whole or ""), candidates]
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from agentdistill.config import SandboxConfig
+from agentdistill.environments.opening import SearchText
 from agentdistill.retrieval.tool import search_tool
 from agentdistill.rollout.spec import RolloutSpec
 from agentdistill.types import CodeSession
-
-#: The agent's search tool: a query to numbered passages as text.
-SearchText = Callable[[str], Awaitable[str]]
 
 
 class SessionSource(Protocol):

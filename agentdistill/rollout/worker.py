@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from agentdistill.agent import EpisodeSettings, run_cot, run_episode
+from agentdistill.agent import EpisodeSettings, run_episode
 from agentdistill.engines import Engine, open_engine
+from agentdistill.environments import open_environment
 from agentdistill.errors import AgentDistillError
 from agentdistill.grading import Grader, GradeRequest, GraderSettings
 from agentdistill.rollout.monitor import Ending, Reports
@@ -20,7 +21,7 @@ from agentdistill.rollout.sessions import SessionSource, open_session_source
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.rollout.store import GroupWriter, Key, take_inventory
 from agentdistill.schema import question_from_row
-from agentdistill.types import Grade, Question, Trajectory
+from agentdistill.types import Environment, Grade, Question, Trajectory
 
 _logger = logging.getLogger(__name__)
 
@@ -131,19 +132,12 @@ class _Parts:
     async def run(self, item: WorkItem) -> Trajectory:
         """One graded episode; a failure of any part is in its record."""
         settings = episode_settings(self.specs[item.spec_index], self.engine, item.sample_index)
-        if settings.episode_mode == "agent":
-            trajectory = await self._run_agent(item.question, settings)
-        else:
-            search = self.sessions.search if settings.episode_mode == "cot_rag" else None
-            trajectory = await run_cot(item.question, self.engine, settings, search)
-        return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
-
-    async def _run_agent(self, question: Question, settings: EpisodeSettings) -> Trajectory:
-        session = self.sessions.session()
+        environment = open_environment(settings, self.sessions)
         try:
-            return await run_episode(question, self.engine, session, settings)
+            trajectory = await run_episode(item.question, self.engine, environment, settings)
         finally:
-            await session.close()
+            await _close(environment)
+        return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
 
     async def _grade(self, question: Question, trajectory: Trajectory) -> Grade | None:
         request = GradeRequest.for_question(question, trajectory.answer)
@@ -151,6 +145,14 @@ class _Parts:
             return None
         (grade,) = await self.grader.grade_many_async([request])
         return grade
+
+
+async def _close(environment: Environment) -> None:
+    """End an episode's environment; one of a user's that cannot be ended costs the others nothing."""
+    try:
+        await environment.close()
+    except Exception as error:
+        _logger.warning("an environment could not be closed: %s: %s", type(error).__name__, error)
 
 
 def episode_settings(spec: RolloutSpec, engine: Engine, sample_index: int) -> EpisodeSettings:

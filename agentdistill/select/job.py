@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +17,7 @@ from agentdistill.schema import TRAINING_EXAMPLES, TRAJECTORIES, examples_to_tab
 from agentdistill.select.questions import Survivor, refuse, survivor
 from agentdistill.select.rules import make_rules
 from agentdistill.select.trim import without_repeats
-from agentdistill.types import Message, Role, TrainingExample, Trajectory
+from agentdistill.types import Message, Role, ToolText, TrainingExample, Trajectory
 
 _EXAMPLES_PER_GROUP = 1_000
 
@@ -32,8 +32,12 @@ class SelectSummary:
     dropped: dict[str, int]  # reason -> count
 
 
-def select(trajectories: str, training_set: str, funnel_path: str, config: SelectConfig) -> SelectSummary:
+def select(
+    trajectories: str, training_set: str, funnel_path: str, config: SelectConfig, tools: Sequence[ToolText] = ()
+) -> SelectSummary:
     """Read the folder `trajectories`, write one Parquet file into the folder `training_set` and the funnel as JSON.
+
+    `tools` are those that the student's prompt describes.
 
     The folder is read twice: once to decide, with a few hundred bytes remembered of each trajectory, and once to write
     those that are kept. Raises DataError where nothing is kept: training could not start, and the reasons say why.
@@ -49,7 +53,7 @@ def select(trajectories: str, training_set: str, funnel_path: str, config: Selec
         why = ", ".join(f"{reason}: {count}" for reason, count in reasons.items()) or "there are none"
         raise DataError(f"{trajectories}: no trajectory of {total} is fit for training ({why})")
     path = storage.join(training_set, "examples.parquet")
-    storage.write_tables(path, TRAINING_EXAMPLES, _examples(trajectories, set(kept), config))
+    storage.write_tables(path, TRAINING_EXAMPLES, _examples(trajectories, set(kept), config, tools))
     return SelectSummary(path, total, len(kept), reasons)
 
 
@@ -74,25 +78,30 @@ def _read(folder: str, config: SelectConfig) -> Iterator[tuple[int, Trajectory]]
         yield position, without_repeats(trajectory) if config.trim_repeated else trajectory
 
 
-def _examples(folder: str, kept: set[int], config: SelectConfig) -> Iterator[pa.Table]:
+def _examples(folder: str, kept: set[int], config: SelectConfig, tools: Sequence[ToolText]) -> Iterator[pa.Table]:
     """The examples of the trajectories at those positions, in tables of a bounded size."""
     examples = (
-        to_example(trajectory, config.prompt) for position, trajectory in _read(folder, config) if position in kept
+        to_example(trajectory, config.prompt, tools)
+        for position, trajectory in _read(folder, config)
+        if position in kept
     )
     while group := list(islice(examples, _EXAMPLES_PER_GROUP)):
         yield examples_to_table(group)
 
 
-def to_example(trajectory: Trajectory, prompt: str = "student") -> TrainingExample:
+def to_example(trajectory: Trajectory, prompt: str = "student", tools: Sequence[ToolText] = ()) -> TrainingExample:
     """The conversation as the student sees it: its own short system prompt in place of the teacher's long one.
 
-    A chain of thought has one prompt for all, that of its mode.
+    A chain of thought has one prompt for all, that of its mode. The parts of a turn come with it.
     """
-    system = Message(Role.SYSTEM, load_prompt(prompt if trajectory.mode == "agent" else trajectory.mode).system)
-    messages = [message for message in trajectory.messages if message.role is not Role.SYSTEM]
-    if messages and messages[-1].role is Role.USER:
+    student = load_prompt(prompt if trajectory.mode == "agent" else trajectory.mode).render(tuple(tools))
+    system = Message(Role.SYSTEM, student.text)
+    messages = [message for message in trajectory.opening if message.role is not Role.SYSTEM]
+    messages += [message for step in trajectory.steps for message in step.messages]
+    if trajectory.steps and trajectory.steps[-1].observation:
         # An observation that nothing follows teaches nothing.
         messages = messages[:-1]
+    parts = tuple(step.parts for step in trajectory.steps)
     return TrainingExample(
         example_id=f"{trajectory.run_id}/{trajectory.question_id}/{trajectory.sample_index}",
         run_id=trajectory.run_id,
@@ -102,4 +111,5 @@ def to_example(trajectory: Trajectory, prompt: str = "student") -> TrainingExamp
         messages=(system, *messages),
         failed_steps=tuple(step.error is not None for step in trajectory.steps),
         prefix_chars=len(trajectory.first_thought_prefix),
+        parts=parts if any(parts) else (),
     )

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agentdistill.agent import parse_action
-from agentdistill.types import ActionError, Step, StopReason
+from agentdistill.agent import THOUGHT_CODE
+from agentdistill.final_answer import final_answer_call
+from agentdistill.types import ActionError, FinishReason, PartKind, Step, StopReason
 
 Form = Literal["smolagents", "chat"]
 
@@ -117,16 +118,17 @@ def _pair(turns: Iterable[tuple[str, str]], form: Form) -> list[tuple[str, list[
 
 
 def _step(written: str, responses: list[str], form: Form) -> Step:
-    action = parse_action(written)
-    code, error, message = action.code, action.error, action.error_message
+    turn = THOUGHT_CODE.read(written, FinishReason.STOP)
+    parts, error, message = turn.parts, turn.error, turn.error_message
     observed = "\n".join(responses)
     if error is None and (found := _NOT_RUN.search(observed)) is not None:
         # Code that our rules find but that was never run there.
-        code, error, message = "", ActionError.NO_CODE, _excerpt(observed[found.start() :])
+        parts = tuple(part for part in parts if part.kind in (PartKind.REASONING, PartKind.THOUGHT))
+        error, message = ActionError.NO_CODE, _excerpt(observed[found.start() :])
     elif error is None and (failure := _failure(responses, form)):
         error = ActionError.LIMIT if failure.startswith(_STOPPED) else ActionError.EXECUTION
         message = _excerpt(failure)
-    return Step(action.text, action.thought, code, observed, error, message)
+    return Step(turn.text, parts, observed, error=error, error_message=message)
 
 
 def _failure(responses: list[str], form: Form) -> str:
@@ -152,22 +154,8 @@ def _conclude(system: str | None, task: str, steps: tuple[Step, ...]) -> Convers
         return Conversation(system, task, steps, None, StopReason.MAX_STEPS)
     shown = _LAST_OUTPUT.split(last.observation)
     answer = shown[-1].strip() if len(shown) > 1 else _literal(call)
-    ended = Step(last.text, last.thought, last.code, "")  # as in our own records: nothing is observed after the answer
+    ended = Step(last.text, last.parts)  # as in our own records: nothing is observed after the answer
     return Conversation(system, task, (*steps[:-1], ended), answer, StopReason.FINAL_ANSWER)
-
-
-def final_answer_call(code: str) -> ast.Call | None:
-    """The last call of `final_answer` in the code, or None; code that is not Python calls nothing."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "final_answer"
-    ]
-    return max(calls, key=lambda call: (call.lineno, call.col_offset)) if calls else None
 
 
 def _literal(call: ast.Call) -> str | None:

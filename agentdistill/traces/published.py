@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agentdistill.agent.observation import HEADER
+from agentdistill.agent import THOUGHT_CODE
 from agentdistill.agent.record import repeats
 from agentdistill.errors import DataError
 from agentdistill.traces.conversations import Conversation, Form, UnreadableRowError, read_conversation
@@ -74,9 +74,10 @@ class RowReader:
             model=str(_first(row, _MODEL) or ""),
             model_revision="",
             mode="agent",
+            protocol=THOUGHT_CODE.name,
             prompt_version="imported",
             first_thought_prefix="",
-            messages=_conversation_messages(conversation, question),
+            opening=_opening(conversation, question),
             steps=conversation.steps,
             answer=generated if generated is not None else conversation.answer,
             stop_reason=conversation.stop_reason,
@@ -124,14 +125,9 @@ def _messages(row: Mapping[str, Any], form: Form) -> object:
     return value.get("messages") if isinstance(value, dict) else value
 
 
-def _conversation_messages(conversation: Conversation, question: str) -> tuple[Message, ...]:
-    messages = [] if conversation.system is None else [Message(Role.SYSTEM, conversation.system)]
-    messages.append(Message(Role.USER, question))
-    for step in conversation.steps:
-        messages.append(Message(Role.ASSISTANT, step.text))
-        if step.observation:
-            messages.append(Message(Role.USER, HEADER + step.observation))
-    return tuple(messages)
+def _opening(conversation: Conversation, question: str) -> tuple[Message, ...]:
+    asked = Message(Role.USER, question)
+    return (asked,) if conversation.system is None else (Message(Role.SYSTEM, conversation.system), asked)
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -1,10 +1,12 @@
-"""Where actions are taken: what a piece of code did, and the session that ran it."""
+"""Where actions are taken: what an action did, the environment that took it, and the session that runs code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from agentdistill.types.questions import Question
 
 
 class Limit(StrEnum):
@@ -31,7 +33,7 @@ class CodeError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one piece of code did."""
+    """What one action did."""
 
     stdout: str
     value: str | None = None  # repr of a last bare expression
@@ -62,4 +64,27 @@ class CodeSession(Protocol):
 
     async def close(self) -> None:
         """End the session. Safe to call twice."""
+        ...
+
+
+class Environment(Protocol):
+    """Where the actions of one episode are taken.
+
+    An environment that also has `async copy() -> Environment`, an independent copy of itself, can be used with
+    self-consistent actions, and so can one with `try_all` and `commit` as a CodeSession has them, which are preferred.
+    """
+
+    async def reset(self, question: Question) -> str:
+        """Begin the episode; returns text that stands before the question in the first message, "" for none.
+
+        Raises SandboxError, RetrieverError where a part that it needs is down.
+        """
+        ...
+
+    async def step(self, action: str) -> Outcome:
+        """Take an action. `is_final` and `final_answer` of its outcome end the episode. Raises as `reset` does."""
+        ...
+
+    async def close(self) -> None:
+        """End the episode. Safe to call twice."""
         ...

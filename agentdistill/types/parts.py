@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,3 +24,17 @@ class Part:
     kind: PartKind
     start: int
     end: int
+
+
+#: Between two parts of one kind where they are read as one text.
+BETWEEN_PARTS = "\n\n"
+
+
+def text_of(text: str, parts: Iterable[Part], kind: PartKind) -> str:
+    """The parts of a kind, in their order, with a blank line between two; empty where there is none."""
+    return BETWEEN_PARTS.join(text[part.start : part.end] for part in parts if part.kind is kind)
+
+
+def action_of(text: str, parts: tuple[Part, ...]) -> str:
+    """What the environment is given to do: the code, else the calls; empty where there is nothing to do."""
+    return text_of(text, parts, PartKind.CODE) or text_of(text, parts, PartKind.CALL)

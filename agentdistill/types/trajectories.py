@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentdistill.types.messages import Message
+from agentdistill.types.messages import Message, Role
+from agentdistill.types.parts import Part, PartKind, action_of, text_of
 from agentdistill.types.questions import Kind
 
 
@@ -59,14 +60,19 @@ class Candidate:
     chosen: bool
 
 
+#: In front of an observation, unless a protocol says otherwise.
+OBSERVATION_HEADER = "Observation:\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One Thought, one Code block, one Observation."""
+    """One turn of the agent, and what came back."""
 
     text: str  # the assistant's turn as it stands in the conversation, first-thought prefix included
-    thought: str
-    code: str
-    observation: str
+    parts: tuple[Part, ...] = ()  # what stands where in `text`
+    observation: str = ""  # empty: nothing came back
+    observation_header: str = OBSERVATION_HEADER  # what stands before it in its message
+    observation_role: Role = Role.USER  # who speaks it
     error: ActionError | None = None
     error_message: str = ""
     token_ids: tuple[int, ...] = ()  # [num_tokens] of the completion, as the engine sampled them
@@ -79,6 +85,29 @@ class Step:
     tools_s: float = 0.0
     prompt_token_ids: tuple[int, ...] = ()  # [num_prompt_tokens] of this step's request, where asked for
     logprobs: tuple[float, ...] = ()  # [num_tokens] of `token_ids`, where asked for
+    thought_text: str | None = None  # the thought where it does not stand in `text` as such; None: the parts say it
+    code_text: str | None = None  # the code that was run, in the same case
+
+    @property
+    def thought(self) -> str:
+        return text_of(self.text, self.parts, PartKind.THOUGHT) if self.thought_text is None else self.thought_text
+
+    @property
+    def code(self) -> str:
+        return text_of(self.text, self.parts, PartKind.CODE) if self.code_text is None else self.code_text
+
+    @property
+    def action(self) -> str:
+        """What the environment was given to do: the code, else the calls."""
+        return self.code or action_of(self.text, self.parts)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The turn, and the observation where there is one."""
+        said = Message(Role.ASSISTANT, self.text)
+        if not self.observation:
+            return (said,)
+        return said, Message(self.observation_role, self.observation_header + self.observation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +134,10 @@ class Trajectory:
     model: str
     model_revision: str
     mode: str  # "agent", "cot", ...
+    protocol: str  # the name of the agent protocol that read the turns
     prompt_version: str
     first_thought_prefix: str
-    messages: tuple[Message, ...]  # the whole conversation, last observation included
+    opening: tuple[Message, ...]  # the conversation before the first step: system prompt and question
     steps: tuple[Step, ...]
     answer: str | None
     stop_reason: StopReason
@@ -121,6 +151,11 @@ class Trajectory:
     @property
     def key(self) -> tuple[str, str, int]:
         return (self.run_id, self.question_id, self.sample_index)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The whole conversation, last observation included."""
+        return (*self.opening, *(message for step in self.steps for message in step.messages))
 
     @property
     def num_prompt_tokens(self) -> int:

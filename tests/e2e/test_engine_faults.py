@@ -16,7 +16,7 @@ from ray import serve
 
 from agentdistill import storage
 from agentdistill.agent import EpisodeSettings
-from agentdistill.config import EngineConfig, RetrieverConfig, RolloutConfig, SandboxConfig
+from agentdistill.config import AgentConfig, EngineConfig, RetrieverConfig, RolloutConfig, SandboxConfig
 from agentdistill.rollout import RolloutProgress, RolloutSpec, run_rollouts
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 from agentdistill.types import Kind, Question, StopReason, Trajectory
@@ -118,7 +118,8 @@ def specs(folder: Path) -> list[RolloutSpec]:
         folder=str(folder / "agents"),
         engine=EngineConfig(max_model_len=1024, kv_cache_gb=1.0, max_num_seqs=8, stall_s=30.0),
         settings=EpisodeSettings(
-            run_id="run", prompt="student", max_steps=1, max_tokens=32, logprobs=True, prompt_token_ids=True
+            run_id="run",
+            agent=AgentConfig(prompt="student", max_steps=1, max_tokens=32, logprobs=True, prompt_token_ids=True),
         ),
         # More in flight than wait at the gate. On a slow machine an engine may die of its slowness besides.
         rollout=RolloutConfig(in_flight=32, flush_s=0.1, attempts=1, max_engine_deaths=20),

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from agentdistill import storage
+from agentdistill.agent import THOUGHT_CODE
 from agentdistill.schema import examples_to_table, trajectories_to_table
 from agentdistill.types import (
     ActionError,
@@ -109,8 +110,8 @@ def hostile(trajectory: Trajectory) -> Trajectory:
     steps = tuple(
         replace(
             step,
-            thought=HOSTILE + step.thought,
-            code=f"print({HOSTILE!r})",
+            thought_text=HOSTILE + step.thought,
+            code_text=f"print({HOSTILE!r})",
             observation=HOSTILE,
             error=ActionError.EXECUTION,
             error_message=HOSTILE,
@@ -160,9 +161,10 @@ def _trajectory(
         model=cell,
         model_revision="",
         mode="agent",
+        protocol="thought_code",
         prompt_version="student_v1-00000000",
         first_thought_prefix="I need to know" if role == "teacher" else "",
-        messages=(Message(Role.USER, "?"),),
+        opening=(Message(Role.USER, "?"),),
         steps=tuple(steps),
         answer=None if out_of_steps else answer,
         stop_reason=StopReason.MAX_STEPS if out_of_steps else StopReason.FINAL_ANSWER,
@@ -183,10 +185,10 @@ def _step(rng: random.Random, shape: Shape, thought: str, code: str, candidates:
         f"Doc {n} (Title: {rng.choice(_WORDS).title()})\n{' '.join(rng.choices(_WORDS, k=shape.passage_words))}."
         for n in (1, 2, 3)
     )
+    turn = THOUGHT_CODE.read(f"Thought: {thought}\nCode:\n```py\n{code}\n```<end_code>")
     return Step(
-        text=f"Thought: {thought}\nCode:\n```py\n{code}\n```<end_code>",
-        thought=thought,
-        code=code,
+        text=turn.text,
+        parts=turn.parts,
         observation="" if final else passages,
         token_ids=tuple(rng.randrange(49_000) for _ in range(80)),
         num_prompt_tokens=rng.randrange(300, 2_000),
@@ -218,9 +220,8 @@ def _failed(rng: random.Random) -> Step:
     code = "print(unknown_name)" if error is ActionError.EXECUTION else ""
     message = "NameError: name 'unknown_name' is not defined" if code else "no code block was found"
     text = f"Thought: Let me see.\nCode:\n```py\n{code}\n```<end_code>" if code else "I think that it is 1850."
-    return Step(
-        text, "Let me see." if code else "", code, f"Error: {message}", error, message, num_completion_tokens=30
-    )
+    parts = THOUGHT_CODE.read(text).parts if code else ()
+    return Step(text, parts, f"Error: {message}", error=error, error_message=message, num_completion_tokens=30)
 
 
 def _example(trajectory: Trajectory) -> TrainingExample:

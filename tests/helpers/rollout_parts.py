@@ -6,7 +6,7 @@ from typing import Any
 
 from agentdistill import storage
 from agentdistill.agent import EpisodeSettings
-from agentdistill.config import EngineConfig, RolloutConfig, SandboxConfig
+from agentdistill.config import AgentConfig, EngineConfig, RolloutConfig, SandboxConfig
 from agentdistill.rollout import RolloutSpec
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 from agentdistill.types import Kind, Question, Trajectory
@@ -31,12 +31,12 @@ def questions(count: int) -> list[Question]:
     return [Question(f"q{index}", f"What is {index}?", (str(index),), Kind.MATH, "test") for index in range(count)]
 
 
-def spec_for(folder: Path | str, expert: str, *, settings: dict[str, Any] | None = None, **rollout: Any) -> RolloutSpec:
+def spec_for(folder: Path | str, expert: str, *, agent: dict[str, Any] | None = None, **rollout: Any) -> RolloutSpec:
     """A rollout by a scripted expert, each actor with a sandbox of its own."""
     return RolloutSpec(
         folder=str(folder),
         engine=EngineConfig(engine="scripted", expert=f"rollout_experts:{expert}"),
-        settings=EpisodeSettings(run_id="test", prompt="student", **(settings or {})),
+        settings=EpisodeSettings(run_id="test", agent=AgentConfig(prompt="student", **(agent or {}))),
         rollout=RolloutConfig(**{"in_flight": 8, "flush_s": 0.1, **rollout}),
         sandbox=SandboxConfig(preload=[], service=False),
     )

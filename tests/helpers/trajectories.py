@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from agentdistill.agent import THOUGHT_CODE
 from agentdistill.types import (
     ActionError,
     Candidate,
@@ -15,11 +16,14 @@ from agentdistill.types import (
     Trajectory,
 )
 
-STEP = Step(
-    text="Thought: t\nCode:\n```py\n1\n```<end_code>",
-    thought="t",
-    code="1",
-    observation="1",
+
+def make_step(thought: str = "t", code: str = "1", observation: str = "1", **changes: Any) -> Step:
+    """A step that says and does this, with its parts."""
+    turn = THOUGHT_CODE.read(f"Thought: {thought}\nCode:\n```py\n{code}\n```<end_code>")
+    return Step(turn.text, turn.parts, observation, **changes)
+
+
+STEP = make_step(
     token_ids=(5, 6, 7),
     num_prompt_tokens=10,
     num_completion_tokens=3,
@@ -28,14 +32,10 @@ STEP = Step(
     generation_s=0.5,
 )
 FAILED_STEP = dataclasses.replace(STEP, error=ActionError.EXECUTION, error_message="ValueError: no")
-INVALID_STEP = dataclasses.replace(STEP, code="", error=ActionError.NO_CODE)
+INVALID_STEP = dataclasses.replace(STEP, parts=STEP.parts[:1], error=ActionError.NO_CODE)
 
 
 def make_trajectory(**changes: Any) -> Trajectory:
-    steps = changes.pop("steps", (STEP, STEP))
-    messages = [Message(Role.SYSTEM, "A long prompt."), Message(Role.USER, "What is 1?")]
-    for step in steps:
-        messages += [Message(Role.ASSISTANT, step.text), Message(Role.USER, "Observation:\n1")]
     base = Trajectory(
         run_id="run",
         question_id="q1",
@@ -48,10 +48,11 @@ def make_trajectory(**changes: Any) -> Trajectory:
         model="m",
         model_revision="",
         mode="agent",
+        protocol="thought_code",
         prompt_version="teacher_v1-0",
         first_thought_prefix="",
-        messages=tuple(messages[:-1]),
-        steps=tuple(steps),
+        opening=(Message(Role.SYSTEM, "A long prompt."), Message(Role.USER, "What is 1?")),
+        steps=(STEP, dataclasses.replace(STEP, observation="")),
         answer="1",
         stop_reason=StopReason.FINAL_ANSWER,
         error="",

@@ -48,8 +48,8 @@ def config_for(folder: Path, name: str, *more: str) -> RunConfig:
         [
             f"name={name}", f"folder={folder}/{name}", "retriever.enabled=false", "sandbox.service=false",
             "sandbox.preload=[]", "teacher.mode=cot", "teacher.engine.engine=scripted",
-            "teacher.engine.expert=cot_experts:reasons", "teacher.agent.prompt=teacher_code",
-            "evaluate.agent.prompt=student_code", "select.prompt=student_code", "rollout.in_flight=8",
+            "teacher.engine.expert=cot_experts:reasons", "teacher.agent.prompt=teacher",
+            "evaluate.agent.prompt=student", "select.prompt=student", "rollout.in_flight=8",
             *(f"questions.{split}=[{{task: file, path: {folder}/{split}.jsonl}}]" for split in sets),
             f"train.model={tiny_student()}", "train.lora.enabled=false", "train.launcher=local", "train.epochs=1",
             "train.batch_size=3", "train.dtype=float32", "train.max_length=1024", "train.tensorboard=false",
@@ -79,7 +79,7 @@ def test_a_teachers_chains_of_thought_become_a_student(tmp_path: Path) -> None:
     renderer = Renderer(tokenizer, stop_token_ids(tiny_student(), tokenizer))
     for example in examples:
         assert [message.role for message in example.messages] == [Role.SYSTEM, Role.USER, Role.ASSISTANT]
-        assert example.messages[0].content == load_prompt("cot").system
+        assert example.messages[0].content == load_prompt("cot").render().text
         (sequence,) = renderer.render(example)
         pairs = zip(sequence.token_ids, sequence.weights, strict=True)
         trained = tokenizer.decode([token for token, weight in pairs if weight > 0])

@@ -51,8 +51,8 @@ def write_config(folder: Path, rows: dict[str, list[dict[str, object]]], evaluat
         "folder": str(folder / "run"),
         "questions": {"train": [], "test": tests},
         "retriever": {"enabled": False},
-        "teacher": {"agent": {"prompt": "teacher_code"}},
-        "select": {"prompt": "student_code"},
+        "teacher": {"agent": {"prompt": "teacher"}},
+        "select": {"prompt": "student"},
         "sandbox": {"service": False, "preload": []},
         "rollout": {"in_flight": 16, "flush_s": 0.1},
         "evaluate": evaluate,
@@ -84,7 +84,7 @@ def numbers() -> dict[str, list[dict[str, object]]]:
     }
 
 
-AGENT = {"prompt": "student_code"}
+AGENT = {"prompt": "student"}
 GRID = {
     "engine": {"engine": "scripted", "expert": "grid_experts:sometimes"},
     "agent": AGENT,

@@ -89,7 +89,7 @@ def test_a_driver_killed_in_the_middle_costs_nothing(cluster: str, marks: Path, 
 
 def test_the_pool_grows_under_load_and_shrinks_when_nothing_is_left(marks: Path, tmp_path: Path) -> None:
     asked = [*questions(30), Question("q99", "What is 99?", ("99",), questions(1)[0].kind, "test")]
-    spec = spec_for(tmp_path, "waits_for_company", settings={"time_budget_s": 600.0}, max_actors=3, in_flight=2)
+    spec = spec_for(tmp_path, "waits_for_company", agent={"time_budget_s": 600.0}, max_actors=3, in_flight=2)
     summary = run_rollout(asked, spec)
     assert (summary.total, summary.finished, summary.failed) == (31, 31, 0)
     assert 2 <= len(list(marks.glob("*.pid"))) <= 3

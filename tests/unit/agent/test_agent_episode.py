@@ -3,10 +3,12 @@
 import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from agentdistill.agent import EpisodeSettings, first_paragraph, run_episode, whole_sentences
+from agentdistill.config import AgentConfig, SagConfig
 from agentdistill.errors import EngineError, PromptTooLongError, SandboxError, SessionLostError
 from agentdistill.types import (
     ActionError,
@@ -23,7 +25,11 @@ from agentdistill.types import (
 )
 
 QUESTION = Question("q1", "What is 6 times 7?", ("42",), Kind.MATH, "test")
-SETTINGS = EpisodeSettings(run_id="run", prompt="student")
+SETTINGS = EpisodeSettings(run_id="run", agent=AgentConfig(prompt="student"))
+
+
+def with_agent(**changes: Any) -> EpisodeSettings:
+    return dataclasses.replace(SETTINGS, agent=dataclasses.replace(SETTINGS.agent, **changes))
 
 
 def turn(code: str, thought: str = "I compute.") -> str:
@@ -102,7 +108,7 @@ async def test_the_model_sees_every_earlier_turn_and_observation() -> None:
 
 
 async def test_steps_run_out() -> None:
-    trajectory = await run_episode(QUESTION, Script(), Session(calculator), dataclasses.replace(SETTINGS, max_steps=3))
+    trajectory = await run_episode(QUESTION, Script(), Session(calculator), with_agent(max_steps=3))
     assert (trajectory.stop_reason, len(trajectory.steps), trajectory.answer) == (StopReason.MAX_STEPS, 3, None)
 
 
@@ -157,13 +163,13 @@ async def test_an_engine_that_never_answers_meets_the_time_budget() -> None:
         await asyncio.Event().wait()
         return []
 
-    settings = dataclasses.replace(SETTINGS, time_budget_s=0.05)
+    settings = with_agent(time_budget_s=0.05)
     trajectory = await run_episode(QUESTION, never, Session(calculator), settings)
     assert trajectory.stop_reason is StopReason.TIME_BUDGET
 
 
 async def test_the_token_budget_ends_before_the_next_step() -> None:
-    settings = dataclasses.replace(SETTINGS, token_budget=3)
+    settings = with_agent(token_budget=3)
     trajectory = await run_episode(QUESTION, Script(), Session(calculator), settings)
     assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.TOKEN_BUDGET, 2)
 
@@ -176,7 +182,7 @@ async def test_the_same_code_with_the_same_observation_is_noted_as_repetition() 
 
 
 def sag(n: int) -> EpisodeSettings:
-    return dataclasses.replace(SETTINGS, sag_n=n)
+    return with_agent(sag=SagConfig(n=n))
 
 
 async def test_the_majority_of_candidates_wins_and_is_not_run_again() -> None:
@@ -201,7 +207,9 @@ async def test_where_all_candidates_fail_one_that_ran_is_kept() -> None:
 
 async def test_where_no_candidate_has_code_the_step_is_invalid() -> None:
     session = Session(calculator)
-    trajectory = await run_episode(QUESTION, Script(["no", "none"]), session, dataclasses.replace(sag(2), max_steps=1))
+    trajectory = await run_episode(
+        QUESTION, Script(["no", "none"]), session, with_agent(sag=SagConfig(n=2), max_steps=1)
+    )
     assert trajectory.steps[0].error is ActionError.NO_CODE
     assert session.committed == []
 
@@ -216,7 +224,7 @@ async def test_the_vote_depends_on_seed_and_question_alone() -> None:
 
 async def test_the_first_thought_prefix_is_continued_and_kept() -> None:
     engine = Script("First I multiply.\n\nThen I am done.", " So:\nCode:\n```py\nanswer 42\n```<end_code>")
-    settings = dataclasses.replace(SETTINGS, first_thought_prefix=True)
+    settings = with_agent(first_thought_prefix=True)
     trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
     assert engine.requests[0].sampling.stop == ("\n\n",)
     assert engine.requests[1].prefix == "Thought: First I multiply."
@@ -228,7 +236,7 @@ async def test_the_first_thought_prefix_is_continued_and_kept() -> None:
 
 async def test_a_first_thought_after_a_blank_line_is_asked_for_again() -> None:
     engine = Script("\n\n", "\n\nFirst I multiply.\n\nThen", " So:\nCode:\n```py\nanswer 42\n```<end_code>")
-    settings = dataclasses.replace(SETTINGS, first_thought_prefix=True)
+    settings = with_agent(first_thought_prefix=True)
     trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
     assert [request.sampling.stop for request in engine.requests[:2]] == [("\n\n",), ()]
     assert trajectory.first_thought_prefix == "Thought: First I multiply."
@@ -243,7 +251,7 @@ async def test_a_first_thought_after_a_blank_line_is_asked_for_again() -> None:
 )
 async def test_the_first_thought_of_a_reasoning_model_is_that_of_its_answer(written: list[str]) -> None:
     engine = Script(*written, " So:\nCode:\n```py\nanswer 42\n```<end_code>")
-    settings = dataclasses.replace(SETTINGS, first_thought_prefix=True)
+    settings = with_agent(first_thought_prefix=True)
     trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
 
     assert trajectory.first_thought_prefix == "Thought: First I multiply."
@@ -252,7 +260,7 @@ async def test_the_first_thought_of_a_reasoning_model_is_that_of_its_answer(writ
 async def test_a_first_thought_that_is_too_long_ends_with_a_whole_sentence() -> None:
     cut_short = Completion("Add 1 and 2.5 first. Then mul", FinishReason.LENGTH)
     engine = Script(cut_short, " So:\nCode:\n```py\nanswer 42\n```<end_code>")
-    settings = dataclasses.replace(SETTINGS, first_thought_prefix=True, first_thought_tokens=9)
+    settings = with_agent(first_thought_prefix=True, first_thought_tokens=9)
     trajectory = await run_episode(QUESTION, engine, Session(calculator), settings)
     assert engine.requests[0].sampling.max_tokens == 9
     assert trajectory.first_thought_prefix == "Thought: Add 1 and 2.5 first."

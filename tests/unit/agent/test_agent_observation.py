@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentdistill.agent.observation import cut, observe
+from agentdistill.agent.protocols.observation import cut, observe
 from agentdistill.types import CodeError, Limit, Outcome
 
 ENOUGH = 10_000

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from agentdistill.agent import EpisodeSettings, run_episode
+from agentdistill.config import AgentConfig, SagConfig
 from agentdistill.types import (
     ActionError,
     CodeError,
@@ -20,7 +21,9 @@ from agentdistill.types import (
 )
 
 QUESTION = Question("q1", "What is 6 times 7?", ("42",), Kind.MATH, "test")
-SETTINGS = EpisodeSettings(run_id="run", prompt="student", max_steps=3)
+AGENT = AgentConfig(prompt="student", max_steps=3)
+SETTINGS = EpisodeSettings(run_id="run", agent=AGENT)
+VOTING = {n: EpisodeSettings(run_id="run", agent=dataclasses.replace(AGENT, sag=SagConfig(n=n))) for n in (2, 3)}
 ANSWER = Completion(
     "Thought: So.\nCode:\n```py\nfinal_answer(42)\n```<end_code>", FinishReason.STOP, (7, 8), (1,), 1, 2
 )
@@ -96,14 +99,14 @@ async def test_a_model_that_never_acts_runs_out_of_steps_and_nothing_is_executed
 
 async def test_candidates_that_are_no_actions_lose_to_one_that_is() -> None:
     empty = Completion("", FinishReason.STOP)
-    trajectory = await act(Session(), dataclasses.replace(SETTINGS, sag_n=3), [empty, UNFINISHED, ANSWER])
+    trajectory = await act(Session(), VOTING[3], [empty, UNFINISHED, ANSWER])
     assert trajectory.answer == "42"
     assert [candidate.chosen for candidate in trajectory.steps[0].candidates] == [False, False, True]
 
 
 async def test_a_candidate_that_the_retriever_failed_has_lost_no_vote() -> None:
     asks = Completion("Thought: I ask.\nCode:\n```py\nsearch('6 times 7')\n```<end_code>", FinishReason.STOP)
-    trajectory = await act(Session(), dataclasses.replace(SETTINGS, sag_n=2), [asks, ANSWER])
+    trajectory = await act(Session(), VOTING[2], [asks, ANSWER])
     assert trajectory.stop_reason is StopReason.RETRIEVER_ERROR
     assert "no replica answers" in trajectory.error
 
@@ -127,7 +130,7 @@ async def test_the_engines_tokens_are_kept_as_far_as_they_were_asked_for() -> No
 
     (plain,) = (await run_episode(QUESTION, generate, Session(), SETTINGS)).steps
     assert (plain.token_ids, plain.prompt_token_ids, plain.logprobs) == ((7, 8), (), ())
-    settings = dataclasses.replace(SETTINGS, logprobs=True, prompt_token_ids=True)
+    settings = EpisodeSettings(run_id="run", agent=dataclasses.replace(AGENT, logprobs=True, prompt_token_ids=True))
     (full,) = (await run_episode(QUESTION, generate, Session(), settings)).steps
     assert (full.token_ids, full.prompt_token_ids, full.logprobs) == ((7, 8), (1,), (-0.5, -0.25))
     assert asked == [False, True]

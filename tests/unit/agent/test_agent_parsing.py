@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentdistill.agent import parse_action
+from agentdistill.agent import THOUGHT_CODE
 from agentdistill.types import ActionError, FinishReason
 
 
@@ -26,23 +26,23 @@ from agentdistill.types import ActionError, FinishReason
     ],
 )
 def test_code_is_found_in(text: str, code: str) -> None:
-    action = parse_action(text)
+    action = THOUGHT_CODE.read(text)
     assert (action.code, action.error) == (code, None)
 
 
 def test_the_thought_loses_its_label_and_the_code_line() -> None:
-    assert parse_action("Thought: I add.\nCode:\n```py\n1 + 1\n```<end_code>").thought == "I add."
+    assert THOUGHT_CODE.read("Thought: I add.\nCode:\n```py\n1 + 1\n```<end_code>").thought == "I add."
 
 
 def test_an_invented_observation_and_all_after_it_is_dropped() -> None:
-    action = parse_action("Thought: t\nCode:\n```py\nx = 1\n```\nObservation: 5\n```py\ny = 2\n```")
+    action = THOUGHT_CODE.read("Thought: t\nCode:\n```py\nx = 1\n```\nObservation: 5\n```py\ny = 2\n```")
     assert action.code == "x = 1"
     assert "Observation" not in action.text
 
 
 def test_text_after_the_block_is_dropped_from_the_conversation() -> None:
     text = "Thought: t\nCode:\n```py\nx = 1\n```<end_code>"
-    assert parse_action(text + "\nThe answer is 5.").text == text
+    assert THOUGHT_CODE.read(text + "\nThe answer is 5.").text == text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_text_after_the_block_is_dropped_from_the_conversation() -> None:
     ],
 )
 def test_a_turn_without_code_says_why_and_keeps_its_text(text: str, reason: FinishReason, error: ActionError) -> None:
-    action = parse_action(text, reason)
+    action = THOUGHT_CODE.read(text, reason)
     assert action.error is error
     assert action.code == ""
     assert action.error_message
@@ -68,7 +68,7 @@ def test_a_turn_without_code_says_why_and_keeps_its_text(text: str, reason: Fini
 
 @given(st.text(alphabet="`pyTC:\n x=1<>end_code/Observation", max_size=200), st.sampled_from(FinishReason))
 def test_no_text_makes_it_raise_and_code_and_error_exclude_each_other(text: str, reason: FinishReason) -> None:
-    action = parse_action(text, reason)
+    action = THOUGHT_CODE.read(text, reason)
     assert bool(action.code.strip()) != bool(action.error)
     assert text.startswith(action.text)
 
@@ -85,7 +85,7 @@ PRINTS = "Thought: add\nCode:\n```python\nprint(6 + 5)\n```"
     ],
 )
 def test_an_invented_output_is_no_code(after: str) -> None:
-    action = parse_action(PRINTS + after)
+    action = THOUGHT_CODE.read(PRINTS + after)
 
     assert action.code == "print(6 + 5)"
     assert action.error is None
@@ -93,13 +93,13 @@ def test_an_invented_output_is_no_code(after: str) -> None:
 
 
 def test_prose_behind_a_block_in_another_language_is_no_code() -> None:
-    action = parse_action("```text\n10\n```\nThe value of \\( x \\) is 10.")
+    action = THOUGHT_CODE.read("```text\n10\n```\nThe value of \\( x \\) is 10.")
 
     assert action.error is ActionError.NO_CODE
 
 
 def test_a_block_without_its_closing_fence_behind_an_invented_output_counts() -> None:
-    action = parse_action(PRINTS + "\n```output\n10\n```\nAgain:\n```py\nprint(7)")
+    action = THOUGHT_CODE.read(PRINTS + "\n```output\n10\n```\nAgain:\n```py\nprint(7)")
 
     assert action.code == "print(6 + 5)\n\nprint(7)"
 
@@ -128,7 +128,7 @@ TURN = "Thought: I add.\nCode:\n```py\nfinal_answer(2)\n```<end_code>"
     ],
 )
 def test_a_draft_within_reasoning_is_never_run(text: str) -> None:
-    action = parse_action(text)
+    action = THOUGHT_CODE.read(text)
 
     assert (action.code, action.thought, action.error) == ("final_answer(2)", "I add.", None)
     assert text.startswith(action.text)
@@ -141,7 +141,7 @@ def test_a_draft_within_reasoning_is_never_run(text: str) -> None:
     "text", [f"<think>{DRAFT}", f"<think>{DRAFT}</think>", f"<think>{DRAFT}</think>\n\n", "<think>"]
 )
 def test_reasoning_alone_is_no_action(text: str, reason: FinishReason, error: ActionError) -> None:
-    action = parse_action(text, reason)
+    action = THOUGHT_CODE.read(text, reason)
 
     assert (action.code, action.error, action.text) == ("", error, text)
 
@@ -156,6 +156,6 @@ def test_reasoning_alone_is_no_action(text: str, reason: FinishReason, error: Ac
     ],
 )
 def test_a_tag_within_a_program_is_the_programs(code: str) -> None:
-    action = parse_action(f"Thought: I print.\nCode:\n```py\n{code}\n```<end_code>")
+    action = THOUGHT_CODE.read(f"Thought: I print.\nCode:\n```py\n{code}\n```<end_code>")
 
     assert (action.code, action.thought, action.error) == (code, "I print.", None)

@@ -9,7 +9,6 @@ from agentdistill.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 GROUPS = sorted(path for path in CONFIGS.rglob("*.yaml"))
-CODE_ONLY = "retriever: {enabled: false}\nteacher: {agent: {prompt: teacher_code}}\n"
 
 
 @pytest.mark.parametrize("path", GROUPS, ids=lambda path: str(path.relative_to(CONFIGS)))
@@ -77,12 +76,26 @@ def test_a_wrong_override_names_key_value_and_what_was_expected(override: str, p
             "evaluate: {cells: [{name: x, mode: cot, agent: {prompt: student, sag: {n: 4}}}]}\n",
             ["evaluate.cells[0].agent.sag.n is 4", "1 with mode=cot"],
         ),
-        ("retriever: {enabled: false}\n", ["teacher.agent.prompt is teacher", "expected teacher_code"]),
         (
-            f"{CODE_ONLY}evaluate: {{agent: {{prompt: student_code}}, cells: [{{name: a, mode: cot_rag}}]}}\n",
+            "retriever: {enabled: false}\nevaluate: {cells: [{name: a, mode: cot_rag}]}\n",
             ["evaluate.cells[0].mode is cot_rag", "cot or agent"],
         ),
-        ("select: {prompt: student_code}\n", ["evaluate.agent.prompt is student", "expected student_code"]),
+        ("teacher: {agent: {prompt: teacher_code}}\n", ["teacher.agent.prompt is teacher_code", "expected teacher,"]),
+        ("select: {prompt: student_code}\n", ["select.prompt is student_code", "expected student,"]),
+        ("select: {prompt: teacher}\n", ["evaluate.agent.prompt is student", "expected teacher"]),
+        ("teacher: {agent: {prompt: teachr}}\n", ["teacher.agent.prompt is teachr", "did you mean teacher"]),
+        ("teacher: {agent: {prompt: nowhere.md}}\n", ["teacher.agent.prompt is nowhere.md", "a file that exists"]),
+        (
+            "teacher: {agent: {protocol: thought_cod}}\n",
+            ["teacher.agent.protocol is thought_cod", "a known protocol", "did you mean thought_code"],
+        ),
+        ("evaluate: {agent: {environment: pyton}}\n", ["evaluate.agent.environment is pyton", "did you mean python"]),
+        ("teacher: {agent: {program: debate}}\n", ["teacher.agent.program is debate", "package.module:name"]),
+        (
+            "teacher: {agent: {protocol: 'my:protocol', prompt: null, first_thought_prefix: true}}\n",
+            ["teacher.agent.first_thought_prefix is True", "only thought_code has one"],
+        ),
+        ("teacher: {agent: {protocol: 'my:protocol'}}\n", ["teacher.agent.prompt is teacher", "my:protocol"]),
         (
             "evaluate: {cells: [{name: a, trained: true, agent: {prompt: teacher}}]}\n",
             ["evaluate.cells[0].agent.prompt is teacher", "expected student"],

@@ -37,7 +37,7 @@ def spec_of(cell, seed=0, student=None):
 def test_a_cell_acts_with_the_evaluation_s_engine_and_agent_once_a_question():
     spec = spec_of(EvaluationCell("a"), seed=3)
     assert (spec.engine.model, spec.rollout.samples, spec.folder) == ("small", 1, "scores/x")
-    assert (spec.settings.mode, spec.settings.max_steps, spec.settings.seed) == ("agent", 3, 3)
+    assert (spec.settings.mode, spec.settings.agent.max_steps, spec.settings.seed) == ("agent", 3, 3)
     assert (spec.settings.run_id, spec.settings.role) == ("run/a", "student")
 
 
@@ -64,7 +64,7 @@ def test_a_vote_is_several_sampled_episodes_a_question(mode, recorded):
     cell = EvaluationCell("v", mode="vote", vote=VoteConfig(n=5, mode=mode, temperature=0.9, top_p=0.7))
     spec = spec_of(cell, seed=2)
     assert (spec.rollout.samples, spec.settings.mode, spec.settings.episode_mode) == (5, recorded, mode)
-    assert (spec.settings.temperature, spec.settings.top_p) == (0.9, 0.7)
+    assert (spec.settings.agent.temperature, spec.settings.agent.top_p) == (0.9, 0.7)
     assert spec.settings.seed == 2 * SEED_STRIDE
 
 

@@ -10,9 +10,7 @@ from agentdistill.types import ActionError, Grade, Kind, Step, StopReason, Traje
 
 
 def step(error=None, tokens=10, calls=1):
-    return Step(
-        "t", "t", "c", "o", error=error, num_prompt_tokens=100, num_completion_tokens=tokens, num_tool_calls=calls
-    )
+    return Step("t", (), "o", error=error, num_prompt_tokens=100, num_completion_tokens=tokens, num_tool_calls=calls)
 
 
 def episode(question="q0", correct=True, task="world", seed=0, reason=StopReason.FINAL_ANSWER, steps=None):
@@ -28,9 +26,10 @@ def episode(question="q0", correct=True, task="world", seed=0, reason=StopReason
         model="m",
         model_revision="",
         mode="agent",
+        protocol="thought_code",
         prompt_version="1",
         first_thought_prefix="",
-        messages=(),
+        opening=(),
         steps=(step(), step()) if steps is None else tuple(steps),
         answer="1",
         stop_reason=reason,

@@ -11,8 +11,8 @@ HEAVY = "('torch', 'ray', 'vllm', 'deepspeed', 'transformers', 'faiss', 'sentenc
 @pytest.mark.parametrize(
     "module",
     [
-        "types", "errors", "schema", "config", "storage", "agent", "tasks", "grading", "engines", "rollout", "select",
-        "evaluate", "cli", "pipeline.folder",
+        "types", "errors", "schema", "config", "storage", "agent", "tasks", "grading", "engines", "environments",
+        "rollout", "select", "evaluate", "cli", "pipeline.folder",
     ],
 )  # fmt: skip
 def test_importing_it_loads_nothing_heavy(module: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_trajectory
+from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_step, make_trajectory
 
 from agentdistill import storage
 from agentdistill.errors import DataError
@@ -18,7 +18,7 @@ from agentdistill.schema import (
     trajectories_to_table,
 )
 from agentdistill.select import to_example
-from agentdistill.types import StopReason, Trajectory
+from agentdistill.types import Role, StopReason, Trajectory
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ from agentdistill.types import StopReason, Trajectory
         make_trajectory(steps=(FAILED_STEP, INVALID_STEP, STEP), repeated=True),
         make_trajectory(steps=(), answer=None, grade=None, stop_reason=StopReason.ENGINE_ERROR, error="dead"),
         make_trajectory(steps=(dataclasses.replace(STEP, prompt_token_ids=(1, 2), logprobs=(-0.5, -1.0, -0.25)),)),
+        make_trajectory(steps=(dataclasses.replace(STEP, thought_text="no part", code_text="of the text"),)),
+        make_trajectory(steps=(dataclasses.replace(STEP, observation_header="", observation_role=Role.SYSTEM),)),
         make_trajectory(question='NUL \0, a lone quote " and 中文', first_thought_prefix="Thought: x"),
     ],
 )
@@ -72,7 +74,26 @@ def test_a_file_that_is_up_to_date_is_read_as_it_is(tmp_path: Path) -> None:
 
 def test_columns_of_another_type_are_refused_with_the_files_name(tmp_path: Path) -> None:
     table = trajectories_to_table([make_trajectory(answer="no number")])
-    position = table.schema.get_field_index("messages")
-    pq.write_table(table.set_column(position, "messages", pa.array([3])), tmp_path / "other.parquet")
+    position = table.schema.get_field_index("opening")
+    pq.write_table(table.set_column(position, "opening", pa.array([3])), tmp_path / "other.parquet")
     with pytest.raises(DataError, match=r"other\.parquet: its columns do not have the types"):
         storage.read_folder(str(tmp_path), TRAJECTORIES)
+
+
+@pytest.mark.parametrize("version", ["3", "0", "new"])
+def test_a_file_of_a_version_that_we_do_not_know_is_refused(tmp_path: Path, version: str) -> None:
+    table = trajectories_to_table([make_trajectory()])
+    metadata = {**table.schema.metadata, b"agentdistill.version": version.encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "other.parquet")
+    newer = r" \(a newer version of agentdistill wrote it\)" if version == "3" else ""
+    expected = rf"other\.parquet: its metadata says agentdistill\.version = {version}{newer}, expected 1 to 2"
+    with pytest.raises(DataError, match=expected):
+        storage.read_folder(str(tmp_path), TRAJECTORIES)
+    with pytest.raises(DataError, match=expected):
+        storage.read_columns(str(tmp_path / "other.parquet"), TRAJECTORIES, ["answer"])
+
+
+def test_the_words_of_a_turn_are_stored_once() -> None:
+    text = "A thought that is written down in one place alone."
+    (row,) = trajectories_to_table([make_trajectory(steps=(make_step(text, "print('once')"),))]).to_pylist()
+    assert str(row).count(text) == str(row).count("print('once')") == 1

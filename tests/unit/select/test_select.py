@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_trajectory
+from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_step, make_trajectory
 
 from agentdistill import storage
 from agentdistill.agent import load_prompt
@@ -13,7 +13,7 @@ from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAINING_EXAMPLES, examples_from_table, trajectories_to_table
 from agentdistill.select import make_rules, select, to_example
-from agentdistill.types import Grade, Role, StopReason, Trajectory
+from agentdistill.types import SEARCH, Grade, Role, StopReason, Trajectory
 
 WRONG = Grade(0.0, False, "math-1")
 
@@ -57,7 +57,7 @@ def test_long_ones_duplicates_and_too_many_per_question_are_dropped(tmp_path: Pa
         make_trajectory(sample_index=1),
         make_trajectory(sample_index=2, steps=(other_step,)),
         make_trajectory(sample_index=3, steps=(other_step, other_step)),
-        make_trajectory(question_id="q2", question="x" * 5_000, messages=make_trajectory().messages * 200),
+        make_trajectory(question_id="q2", question="x" * 5_000, opening=make_trajectory().messages * 200),
     ]
     storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table(trajectories))
     config = SelectConfig(max_per_question=2, max_chars=5_000)
@@ -73,8 +73,8 @@ def test_long_ones_duplicates_and_too_many_per_question_are_dropped(tmp_path: Pa
 
 
 def test_repeated_steps_can_be_cut_out_instead(tmp_path: Path) -> None:
-    other = dataclasses.replace(STEP, text="Thought: another way", code="2", observation="2")
-    final = dataclasses.replace(STEP, text="Thought: done", code="final_answer(1)", observation="")
+    other = make_step("another way", "2", "2")
+    final = make_step("done", "final_answer(1)", "")
     trajectory = make_trajectory(steps=(FAILED_STEP, other, STEP, final), repeated=True)
     storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table([trajectory]))
     config = SelectConfig(drop_repeated=False, trim_repeated=True)
@@ -95,8 +95,35 @@ def test_nothing_kept_is_an_error_that_says_why(tmp_path: Path) -> None:
 
 def test_the_students_short_prompt_replaces_the_teachers() -> None:
     example = to_example(make_trajectory())
-    assert example.messages[0].content == load_prompt("student").system
+    assert example.messages[0].content == load_prompt("student").render().text
     assert [message.role for message in example.messages].count(Role.SYSTEM) == 1
+
+
+def test_the_students_prompt_describes_the_tools_of_the_run(tmp_path: Path) -> None:
+    storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table([make_trajectory()]))
+    select(str(tmp_path / "t"), str(tmp_path / "s"), str(tmp_path / "select.json"), SelectConfig(), (SEARCH,))
+    (example,) = examples_from_table(storage.read_folder(str(tmp_path / "s"), TRAINING_EXAMPLES))
+    assert example.messages[0].content == load_prompt("student").render((SEARCH,)).text
+    assert "search(query)" in example.messages[0].content
+
+
+def test_an_example_knows_the_parts_of_each_turn() -> None:
+    example = to_example(make_trajectory(steps=(FAILED_STEP, make_step("done", "final_answer(1)", ""))))
+    turns = [message.content for message in example.messages if message.role is Role.ASSISTANT]
+    found = [
+        [(str(part.kind), turn[part.start : part.end]) for part in parts]
+        for turn, parts in zip(turns, example.parts, strict=True)
+    ]
+    assert found == [
+        [("thought", "t"), ("code", "1")],
+        [("thought", "done"), ("code", "final_answer(1)"), ("answer", "final_answer(1)")],
+    ]
+
+
+def test_an_observation_stays_whoever_speaks_it() -> None:
+    steps = (make_step(observation_role=Role.SYSTEM), make_step(observation=""))
+    roles = [message.role for message in to_example(make_trajectory(steps=steps)).messages]
+    assert roles == [Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.SYSTEM, Role.ASSISTANT]
 
 
 def test_an_example_ends_with_the_agents_turn_and_knows_its_failed_steps() -> None:

@@ -371,5 +371,5 @@ def test_selection_goes_on_from_an_imported_folder(tmp_path: Path) -> None:
     summary = select(str(tmp_path / "out"), str(tmp_path / "set"), str(tmp_path / "funnel.json"), SelectConfig())
     assert (summary.kept, summary.dropped) == (1, {"wrong answer": 1, "no answer: max_steps": 1})
     (example,) = examples_from_table(storage.read_folder(str(tmp_path / "set"), TRAINING_EXAMPLES))
-    assert example.messages[0].content == load_prompt("student").system
+    assert example.messages[0].content == load_prompt("student").render().text
     assert example.messages[-1].content == ANSWER

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agentdistill.types import Limit, Outcome
+from agentdistill.types import OBSERVATION_HEADER, Limit, Outcome
 
-HEADER = "Observation:\n"
+HEADER = OBSERVATION_HEADER
 
 #: Errors in whose message the sandbox itself says which limit ended the code.
 _SAID_BY_SANDBOX = frozenset({"LimitExceeded", "Crash"})
