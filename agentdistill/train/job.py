@@ -14,7 +14,7 @@ from pathlib import Path
 from agentdistill import models, storage
 from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
 from agentdistill.errors import ConfigError, RunFolderError
-from agentdistill.train.data.examples import read_columns, read_examples
+from agentdistill.train.data.examples import read_examples, read_numbers
 from agentdistill.train.data.render import Renderer
 from agentdistill.train.data.sequences import RenderCounts, render_all, write_sequences
 from agentdistill.train.data.tokenizer import check_vocabulary, load_model_config, load_tokenizer, stop_token_ids
@@ -68,7 +68,7 @@ def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fing
     check_vocabulary(model, tokenizer, load_model_config(model, config.revision))
     renderer = Renderer(tokenizer, stop_token_ids(model, tokenizer, config.revision), config)
     columns = make_objective(config).columns
-    numbers = read_columns(examples_path, columns) if columns else {}
+    numbers = read_numbers(examples_path, columns) if columns else {}
     table, counts = render_all(read_examples(examples_path), renderer, config, numbers)
     sequences = run / "sequences" / f"{fingerprint[:16]}.parquet"
     write_sequences(str(sequences), table)

@@ -33,7 +33,7 @@ def read_examples(path: str) -> Iterator[TrainingExample]:
     yield from (example_from_row(row) for row in storage.iterate_rows(path, TRAINING_EXAMPLES))
 
 
-def read_columns(path: str, names: Sequence[str]) -> dict[str, Columns]:
+def read_numbers(path: str, names: Sequence[str]) -> dict[str, Columns]:
     """Return the numbers in the named columns of a training set, by example id.
 
     Raises DataError where a column is missing, holds no numbers, or has none for an example.
