@@ -23,7 +23,7 @@ from agentdistill.errors import ConfigError, TrainingError
 from agentdistill.train.capacity import check_capacity
 from agentdistill.train.job import train
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1_200)]
 
 
 @pytest.fixture(scope="module", autouse=True)
