@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Files of tests with clusters and engines at a time.
+WORKERS ?= 2
 STAMP  := $(VENV)/.installed
 # pip's own settings (an index, a folder of wheels, certificates) hold for uv too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -18,7 +20,7 @@ demo: $(STAMP)  ## one complete distillation, ten to twenty minutes on two cores
 
 test: $(STAMP) lint test-unit  ## every test; slow ones included
 	$(BIN)/python -m pytest -n auto --dist loadfile -m slow tests/unit
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=12 tests/e2e tests/ray
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=12 tests/e2e tests/ray
 
 test-unit: $(STAMP)  ## what needs no Ray and no model, within a minute
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" tests/unit

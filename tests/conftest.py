@@ -13,10 +13,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep workers that run clusters side by side apart: each has its own cores and its own newest cluster.
 
     Engines and collectives wait in loops; two of them on the same cores are many times slower than one after the other.
+    Slow files begin, so that none of them is left alone at the end.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is None or not any(item.get_closest_marker("ray") for item in items):
         return
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     os.environ["RAY_TMPDIR"] = f"/tmp/ray-{worker}"  # where Ray notes the address of the newest cluster
     os.makedirs(os.environ["RAY_TMPDIR"], exist_ok=True)
     workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])

@@ -1,19 +1,15 @@
-"""Training on several processes under torchrun: the same losses, ZeRO stages, resumes on fewer ranks, kills."""
+"""Training on several processes, started as torchrun does: the same losses, ZeRO stages, resumes, kills."""
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from train_parts import examples, tiny_config, tiny_student, write_examples
-from train_runs import (
-    CHECKPOINTS,
-    curve,
-    run_python,
-    torchrun,
-    worker_arguments,
-)
+from train_ranks import Ranks
+from train_runs import CHECKPOINTS, curve, environment, run_python, torchrun, worker_arguments, worker_settings
 
 from agentdistill.config.train import LoraConfig
 from agentdistill.errors import TrainingError
@@ -24,15 +20,21 @@ from agentdistill.train.model.adapter import check_adapter
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 
 
+@pytest.fixture(scope="module")
+def ranks() -> Iterator[Ranks]:
+    with Ranks(environment()) as ranks:
+        yield ranks
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"backend": "deepspeed"}, {"zero_stage": 1}, {"zero_stage": 2, "offload": True}, {"zero_stage": 3}],
     ids=str,
 )
-def test_two_ranks_have_the_loss_curve_of_one_at_every_zero_stage(training_set, loss_curve, tmp_path, settings):
-    done = torchrun(2, *worker_arguments(training_set, tmp_path / "run", **settings))
+def test_two_ranks_have_the_loss_curve_of_one_at_every_zero_stage(ranks, training_set, loss_curve, tmp_path, settings):
+    done = ranks.train(2, training_set, tmp_path / "run", **worker_settings(**settings))
 
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.output[-3000:]
     assert curve(tmp_path / "run") == pytest.approx(loss_curve, abs=1e-5)
     assert all(0 < metrics.grad_norm < math.inf for metrics in read_metrics(tmp_path / "run" / "metrics.jsonl"))
 
@@ -53,22 +55,25 @@ def test_the_command_line_trains_under_torchrun_as_it_does_alone(training_set, l
     assert done.stdout.count("Student: ") == 1
 
 
-def test_a_rank_killed_in_mid_step_ends_the_run_and_both_go_on_from_the_checkpoint(training_set, loss_curve, tmp_path):
+def test_a_rank_killed_in_mid_step_ends_the_run_and_both_go_on_from_the_checkpoint(
+    ranks, training_set, loss_curve, tmp_path
+):
     run = tmp_path / "run"
     killed = torchrun(2, *worker_arguments(training_set, run, zero_stage=3, kill={"rank": 1, "forward": 5}))
     assert killed.returncode != 0
     assert "-9" in killed.stderr
     before = len(curve(run))
 
-    done = torchrun(2, *worker_arguments(training_set, run, zero_stage=3))
+    done = ranks.train(2, training_set, run, **worker_settings(zero_stage=3))
 
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.output[-3000:]
     assert 2 <= before < 6
     assert curve(run) == pytest.approx(loss_curve, abs=1e-5)
 
 
-def test_one_rank_goes_on_where_two_killed_ones_stopped(training_set, loss_curve, tmp_path):
-    killed = torchrun(2, *worker_arguments(training_set, tmp_path / "run", zero_stage=2, kill={"after_step": 5}))
+def test_one_rank_goes_on_where_two_killed_ones_stopped(ranks, training_set, loss_curve, tmp_path):
+    settings = worker_settings(zero_stage=2, kill={"after_step": 5})
+    killed = ranks.train(2, training_set, tmp_path / "run", **settings)
     assert killed.returncode != 0
     assert not (tmp_path / "run/student").exists()
 
@@ -78,21 +83,21 @@ def test_one_rank_goes_on_where_two_killed_ones_stopped(training_set, loss_curve
     assert curve(tmp_path / "run") == pytest.approx(loss_curve, abs=1e-5)
 
 
-def test_zero_3_saves_a_whole_adapter(training_set, tmp_path):
+def test_zero_3_saves_a_whole_adapter(ranks, training_set, tmp_path):
     lora = {"enabled": True, "r": 4, "alpha": 8}
-    done = torchrun(2, *worker_arguments(training_set, tmp_path / "run", zero_stage=3, lora=lora))
+    done = ranks.train(2, training_set, tmp_path / "run", **worker_settings(zero_stage=3, lora=lora))
 
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.output[-3000:]
     assert check_adapter(tmp_path / "run/adapter")["r"] == 4
 
 
-def test_a_rank_without_examples_is_counted_as_padding(tmp_path):
+def test_a_rank_without_examples_is_counted_as_padding(ranks, tmp_path):
     """13 examples in batches of 4: the last step has one, and the second rank computes a token for company."""
     path = write_examples(tmp_path, examples(13))
 
-    done = torchrun(2, *worker_arguments(path, tmp_path / "run", epochs=1))
+    done = ranks.train(2, path, tmp_path / "run", **worker_settings(epochs=1))
 
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.output[-3000:]
     *full, last = read_metrics(tmp_path / "run/metrics.jsonl")
     assert [metrics.padding_share for metrics in full] == [0.0, 0.0, 0.0]
     assert last.padding_share == pytest.approx(1 / (last.tokens + 1))
@@ -128,23 +133,23 @@ def test_running_out_of_memory_names_the_step_and_what_to_change(training_set, t
     assert "train.gradient_checkpointing=true" in done.stdout
 
 
-def test_a_training_error_of_a_rank_reaches_the_caller(training_set, tmp_path):
+def test_a_training_error_of_a_rank_reaches_the_caller(ranks, training_set, tmp_path):
     settings = {"learning_rate": 1e30, "warmup_ratio": 0.0, "schedule": "constant"}
 
-    done = torchrun(2, *worker_arguments(training_set, tmp_path / "run", **settings))
+    done = ranks.train(2, training_set, tmp_path / "run", **worker_settings(**settings))
 
     assert done.returncode != 0
-    assert TrainingError.__name__ in done.stderr
-    assert "at learning rate 1e+30" in done.stderr
+    assert TrainingError.__name__ in done.output
+    assert "at learning rate 1e+30" in done.output
 
 
-def test_lora_with_dropout_resumes_with_the_same_loss_curve_on_two_ranks(training_set, tmp_path):
+def test_lora_with_dropout_resumes_with_the_same_loss_curve_on_two_ranks(ranks, training_set, tmp_path):
     settings = {"zero_stage": 1, "lora": {"enabled": True, "r": 4, "alpha": 8, "dropout": 0.1}}
-    assert torchrun(2, *worker_arguments(training_set, tmp_path / "whole", **settings)).returncode == 0
-    killed = torchrun(2, *worker_arguments(training_set, tmp_path / "run", kill={"after_step": 5}, **settings))
-    assert killed.returncode != 0
+    assert ranks.train(2, training_set, tmp_path / "whole", **worker_settings(**settings)).returncode == 0
+    killed = worker_settings(kill={"after_step": 5}, **settings)
+    assert ranks.train(2, training_set, tmp_path / "run", **killed).returncode != 0
 
-    assert torchrun(2, *worker_arguments(training_set, tmp_path / "run", **settings)).returncode == 0
+    assert ranks.train(2, training_set, tmp_path / "run", **worker_settings(**settings)).returncode == 0
 
     assert curve(tmp_path / "run") == pytest.approx(curve(tmp_path / "whole"), abs=1e-5)
 

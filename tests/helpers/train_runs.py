@@ -45,9 +45,13 @@ def environment() -> dict[str, str]:
 
 
 def worker_arguments(path: str, folder: Path, **settings: Any) -> list[str]:
-    """The arguments of `train_worker.py`; see there for `kill`."""
-    settings = {"model": tiny_student(), "epochs": 2, **settings}
-    return [str(HELPERS / "train_worker.py"), json.dumps(settings), path, str(folder)]
+    """The arguments of `train_worker.py`."""
+    return [str(HELPERS / "train_worker.py"), json.dumps(worker_settings(**settings)), path, str(folder)]
+
+
+def worker_settings(**settings: Any) -> dict[str, Any]:
+    """The settings of `train_worker.py`; see there for `kill`."""
+    return {"model": tiny_student(), "epochs": 2, **settings}
 
 
 def run_python(*arguments: str, timeout: float = 1_000) -> subprocess.CompletedProcess[str]:

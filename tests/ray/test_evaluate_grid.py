@@ -20,7 +20,7 @@ from agentdistill.report.tables import all_tables
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 from agentdistill.types import Trajectory
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]
 
 TASKS = ("alpha", "beta")
 PER_TASK = 12

@@ -14,7 +14,7 @@ from agentdistill.config.train import TrainConfig
 from agentdistill.train.job import train
 from agentdistill.train.metrics import read_metrics
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1_200)]
 
 STORE = 100 * 2**20
 

@@ -26,7 +26,7 @@ from agentdistill.schema import TRAINING_EXAMPLES
 from agentdistill.train.job import train
 from agentdistill.train.launch.capacity import check_capacity
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1_200)]
 
 
 @pytest.fixture(scope="module", autouse=True)
