@@ -10,7 +10,7 @@ class TaskConfig:
     """One set of questions."""
 
     task: str = "world"  # the built-in task's or a benchmark's name; "file" reads `path`
-    path: str | None = None  # a JSON, JSON Lines, Parquet or CSV file, a folder of benchmarks, or hub:OWNER/NAME
+    path: str | None = None  # a JSON, JSON Lines, Parquet or CSV file, a folder of benchmarks, hub:OWNER/NAME[:SPLIT]
     split: str = setting("train", choices=("train", "test"))  # of the built-in task; a benchmark is one split already
     kind: str = setting("auto", choices=("auto", "math", "factual"))
     question_column: str = "question"
@@ -18,7 +18,7 @@ class TaskConfig:
     id_column: str = "id"  # where no row has it, ids are made from the position
     alias_column: str | None = None  # further accepted answers
     answer_separator: str | None = None  # splits a text answer into several accepted ones
-    hub_split: str = "test"  # of a data set on the hub
+    hub_split: str = "test"  # of a data set on the hub whose path names none
     limit: int | None = setting(None, ge=1)  # keep so many, sampled with `seed`
     seed: int = 0
 

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 
 from agentdistill import storage
 from agentdistill.config.questions import TaskConfig
-from agentdistill.errors import DataError, MissingPartError
+from agentdistill.errors import DataError
+from agentdistill.rows import HUB_PREFIX, LocatedRow, read_rows, stem
 from agentdistill.tasks.catalog import BUILT_IN, FILE, Benchmark, find_benchmark
 from agentdistill.tasks.check import check_questions
-from agentdistill.tasks.files import LocatedRow, read_rows
 from agentdistill.tasks.rows import Columns, to_questions
 from agentdistill.tasks.world.asking import questions as world_questions
 from agentdistill.types import Kind, Question
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 #: Names the folder of the published benchmarks where a task's `path` does not.
 DATA_VARIABLE = "AGENTDISTILL_DATA"
-
-HUB_PREFIX = "hub:"
 
 
 def load_questions(config: TaskConfig) -> list[Question]:
@@ -53,19 +51,16 @@ def sample(questions: list[Question], limit: int | None, seed: int) -> list[Ques
 def _load_file(config: TaskConfig) -> tuple[str, list[Question]]:
     if not config.path:
         raise DataError("task file: path is not set, expected a question file")
-    name = config.path.removeprefix(HUB_PREFIX)
-    rows = _hub_rows(config) if config.path.startswith(HUB_PREFIX) else read_rows(config.path)
-    return config.path, to_questions(rows, PurePosixPath(name).stem, _kind(config), _columns(config))
+    rows = _rows(config.path, config)
+    return config.path, to_questions(rows, stem(config.path), _kind(config), _columns(config))
 
 
 def _load_benchmark(config: TaskConfig) -> tuple[str, list[Question]]:
     benchmark = find_benchmark(config.task)
     kind = _kind(config) or benchmark.kind
-    if config.path and config.path.startswith(HUB_PREFIX):
-        source, rows = config.path, _hub_rows(config)
-    else:
-        source = _benchmark_file(benchmark, config.path)
-        rows = read_rows(source)
+    from_hub = bool(config.path and config.path.startswith(HUB_PREFIX))
+    source = str(config.path) if from_hub else _benchmark_file(benchmark, config.path)
+    rows = _rows(source, config)
     columns = _columns(config)
     if benchmark.num_without_answer:
         rows = _answered(rows, columns.answer, benchmark, source)
@@ -104,20 +99,8 @@ def _answered(rows: Iterator[LocatedRow], answer: str, benchmark: Benchmark, sou
         log.info("%s: left out %d published without an answer", source, skipped)
 
 
-def _hub_rows(config: TaskConfig) -> Iterator[LocatedRow]:
-    """The rows of one split of a data set on the hub (or in a folder that `datasets` can read)."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingPartError("reading from the hub needs the package datasets, which is not installed") from error
-    name = (config.path or "").removeprefix(HUB_PREFIX)
-    try:
-        rows = datasets.load_dataset(name, split=config.hub_split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{config.path}: cannot load split {config.hub_split!r}: {reason}") from error
-    for position, row in enumerate(rows, start=1):
-        yield f"{config.path}, row {position}", dict(row)
+def _rows(source: str, config: TaskConfig) -> Iterator[LocatedRow]:
+    return read_rows(source, split=config.hub_split, holds="question")
 
 
 def _kind(config: TaskConfig) -> Kind | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentdistill.errors import DataError
-from agentdistill.tasks.files import LocatedRow
+from agentdistill.rows import LocatedRow
 from agentdistill.types import Kind, Question
 
 

@@ -12,16 +12,16 @@ from typing import Any, Literal
 
 from agentdistill import storage
 from agentdistill.errors import DataError
+from agentdistill.rows import FORMATS, HUB_PREFIX, read_rows, stem
 from agentdistill.schema import trajectories_to_table
-from agentdistill.tasks.load import HUB_PREFIX
 from agentdistill.traces.conversations import Form, UnreadableRowError
 from agentdistill.traces.published import RowReader, form_of
-from agentdistill.traces.sources import iterate_source, stem
 from agentdistill.types import Kind, Trajectory
 
 log = logging.getLogger(__name__)
 
 ROWS_PER_FILE = 2_000
+_FORMATS = {suffix: FORMATS[suffix] for suffix in (".jsonl", ".ndjson", ".parquet")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _remove(path: str) -> None:
 def _in_form(source: str, form: Literal["auto", "smolagents", "chat"]) -> Iterator[tuple[str, dict[str, Any], Form]]:
     """The rows, and the form of them all; the first row decides."""
     chosen: Form | None = None
-    for where, row in iterate_source(source):
+    for where, row in read_rows(source, formats=_FORMATS, holds="trajectory"):
         if chosen is None:
             chosen = form_of(where, row, form)
         yield where, row, chosen
