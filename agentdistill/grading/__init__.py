@@ -1,6 +1,6 @@
 """Is an answer right: mathematics by value, facts by exact match and F1 or by a language model as judge."""
 
-from agentdistill.grading.grader import GradeCounts, Grader, GraderSettings, grade
+from agentdistill.grading.grader import GradeCounts, Grader, grade
 from agentdistill.grading.judge import Judge, JudgeCounts, JudgeSettings, judge_name
 from agentdistill.grading.requests import GradeRequest
 
@@ -8,7 +8,6 @@ __all__ = [
     "GradeCounts",
     "GradeRequest",
     "Grader",
-    "GraderSettings",
     "Judge",
     "JudgeCounts",
     "JudgeSettings",

@@ -27,19 +27,6 @@ FACTUAL_GRADER = "factual-1"
 _FEW, _SHORT_CHARS = 8, 2_000  # answers that are graded where they come, if nothing about them is hard
 
 
-@dataclass(frozen=True, slots=True)
-class GraderSettings:
-    """Bounds of one comparison, and how many run at once."""
-
-    workers: int = 2  # processes, about 150 MB each; started when the first comparison needs algebra
-    limit_s: float = 3.0  # processor time of one comparison; the answer is wrong beyond it, and the grader says why
-    memory_mb: int = 1_536  # address space of a comparing process
-
-    @classmethod
-    def from_config(cls, config: GradingConfig) -> GraderSettings:
-        return cls(config.workers, config.limit_s, config.memory_mb)
-
-
 @dataclass(slots=True)
 class GradeCounts:
     """What a grader has met so far."""
@@ -55,11 +42,11 @@ class Grader:
     Safe to use from several threads. Close it, or use it as a context manager.
     """
 
-    def __init__(self, settings: GraderSettings | None = None, judge: Judge | None = None) -> None:
-        settings = settings or GraderSettings()
+    def __init__(self, config: GradingConfig | None = None, judge: Judge | None = None) -> None:
+        config = config or GradingConfig()
         self.counts = GradeCounts()
         self.judge = judge
-        self._math = MathWorkers(settings.workers, settings.limit_s, settings.memory_mb)
+        self._math = MathWorkers(config.workers, config.limit_s, config.memory_mb)
 
     def grade(self, request: GradeRequest) -> Grade:
         """The grade of one answer. Raises DataError for a request without gold, GradingError where nothing decided."""
@@ -184,7 +171,7 @@ def shared_grader() -> Grader:
     global _shared
     with _shared_lock:
         if _shared is None:
-            _shared = Grader(GraderSettings(workers=1))
+            _shared = Grader(GradingConfig(workers=1))
             atexit.register(_shared.close)
         return _shared
 

@@ -14,7 +14,7 @@ import ray
 from agentdistill.agent import EpisodeSettings, run_cot, run_episode
 from agentdistill.engines import Engine, open_engine
 from agentdistill.errors import AgentDistillError
-from agentdistill.grading import Grader, GradeRequest, GraderSettings
+from agentdistill.grading import Grader, GradeRequest
 from agentdistill.rollout.monitor import Ending, Reports
 from agentdistill.rollout.sessions import SessionSource, open_session_source
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
@@ -124,7 +124,7 @@ class _Parts:
             specs,
             engine,
             await open_session_source(first),
-            Grader(GraderSettings.from_config(first.grading)),
+            Grader(first.grading),
             [GroupWriter(spec.folder, spec.rollout.flush_s) for spec in specs],
         )
 

@@ -129,16 +129,7 @@ class JudgeWorker:
 
     def __init__(self, config: JudgeConfig) -> None:
         self._engine = _LateEngine(config)
-        settings = JudgeSettings(
-            model=engine_name(config.engine),
-            attempts=config.attempts,
-            in_flight=config.in_flight,
-            max_tokens=config.max_tokens,
-            retry_temperature=config.retry_temperature,
-            backoff_s=config.backoff_s,
-            cache_folder=config.cache,
-        )
-        self._judge = Judge(self._engine, settings)
+        self._judge = Judge(self._engine, JudgeSettings(engine_name(config.engine), config))
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
         """The verdicts on a batch of cases, null where there is none, and then why."""
