@@ -37,11 +37,17 @@ class Door:
 
 #: Every kind that can be brought, and what it has to be.
 DOORS: dict[str, Door] = {
+    "engine": Door("an async function (EngineConfig) that returns an agentdistill.types.Engine", parameters=1),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
 }
 
 #: The names that come with this package, as the places where they are.
 BUILT_IN: dict[str, dict[str, str]] = {
+    "engine": {
+        "vllm": "agentdistill.engines.vllm:open_engine",
+        "openai": "agentdistill.engines.openai:open_engine",
+        "scripted": "agentdistill.engines.scripted:open_engine",
+    },
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
 }
 

@@ -67,7 +67,6 @@ MEANINGS: dict[str, str] = {
     "Actor.engine": "what writes",
     "Actor.mode": "act; answer in one turn, by a chain of thought; the same with passages in front",
     "Actor.agent": "how it acts",
-    "Engine.engine": "what stands behind the model",
     "Engine.revision": "of a hub id",
     "Engine.dtype": "auto: float32 on CPU, else bfloat16",
     "Engine.tensor_parallel": "GPUs that share one model",
@@ -256,6 +255,8 @@ def _checks(cls: type) -> dict[str, list[str]]:
 def _without_figures(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.three_ways":
+        return f"a known {ast.literal_eval(node.args[0])}, or [one of your own](extending.md)"
     assert isinstance(node, ast.JoinedStr)
     parts = [str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values]
     return "".join(parts).replace(" (...)", "")

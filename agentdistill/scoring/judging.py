@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from agentdistill import storage
 from agentdistill.config import JudgeConfig
-from agentdistill.engines import Engine, engine_name, open_engine
-from agentdistill.engines.resources import engine_gpus
+from agentdistill.engines import Engine, actor_gpus, engine_name, open_engine
 from agentdistill.errors import AgentDistillError, EngineError
 from agentdistill.grading import GradeRequest, Judge, JudgeSettings, judge_name
 from agentdistill.schema import TRAJECTORIES
@@ -90,7 +89,7 @@ def _rule(
     import ray
 
     rows = max(1, min(config.in_flight, math.ceil(len(cases) / (2 * config.actors))))
-    gpus = engine_gpus(config.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
+    gpus = actor_gpus(config.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
     dataset = ray.data.from_blocks(list(_blocks(cases, rows))).map_batches(
         JudgeWorker,
         fn_constructor_args=(config,),

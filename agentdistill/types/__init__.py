@@ -3,7 +3,7 @@
 Nothing here imports a third-party package.
 """
 
-from agentdistill.types.engines import Generate
+from agentdistill.types.engines import Engine, EngineLoad, Generate, ScoringEngine
 from agentdistill.types.environments import CodeError, CodeSession, Limit, Outcome
 from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
 from agentdistill.types.parts import Part, PartKind
@@ -19,6 +19,8 @@ __all__ = [
     "CodeError",
     "CodeSession",
     "Completion",
+    "Engine",
+    "EngineLoad",
     "FinishReason",
     "Generate",
     "Grade",
@@ -33,6 +35,7 @@ __all__ = [
     "Request",
     "Role",
     "Sampling",
+    "ScoringEngine",
     "Search",
     "Step",
     "StopReason",
