@@ -17,6 +17,7 @@ import difflib
 import functools
 import importlib
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -33,11 +34,14 @@ class Door:
     expected: str  # for messages: "a function (config) that returns a list of Question"
     parameters: int | None = None  # positional arguments that it must take; None: any
     members: tuple[str, ...] = ()  # attributes that it must have
+    is_async: bool = False  # whether calling it gives something to await
 
 
 #: Every kind that can be brought, and what it has to be.
 DOORS: dict[str, Door] = {
-    "engine": Door("an async function (EngineConfig) that returns an agentdistill.types.Engine", parameters=1),
+    "engine": Door("an async function (EngineConfig) that returns an agentdistill.types.Engine", 1, is_async=True),
+    "task": Door("a function (TaskConfig) that returns a list of Question", parameters=1),
+    "grader": Door("an async function (question, answer) that returns a Grade or None", 2, is_async=True),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
 }
 
@@ -47,6 +51,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "vllm": "agentdistill.engines.vllm:open_engine",
         "openai": "agentdistill.engines.openai:open_engine",
         "scripted": "agentdistill.engines.scripted:open_engine",
+    },
+    "grader": {
+        "math": "agentdistill.grading.grader:grade_mathematics",
+        "factual": "agentdistill.grading.grader:grade_facts",
     },
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
 }
@@ -71,10 +79,13 @@ def is_known(kind: str, name: str) -> bool:
     return ":" in name or name in BUILT_IN.get(kind, {}) or name in _installed(kind)
 
 
-def three_ways(kind: str, name: str) -> str:
-    """For messages: what was expected in place of the unknown name, the nearest known names first."""
-    known = names(kind)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+def three_ways(kind: str, name: str, also: Sequence[str] = (), aliases: Sequence[str] = ()) -> str:
+    """For messages: what was expected in place of the unknown name, the nearest known names first.
+
+    `also` are names that the kind has besides, `aliases` such as are shown only where they are near.
+    """
+    known = [*also, *(other for other in names(kind) if other not in also)]
+    near = difflib.get_close_matches(name, [*known, *(alias for alias in aliases if alias not in known)], 3, 0.5)
     listed = ", ".join([*near, *(other for other in known if other not in near)]) or "none is built in"
     nearest = f"; did you mean {' or '.join(near)}?" if near else ""
     return (
@@ -132,6 +143,8 @@ def _import(kind: str, name: str, target: str | EntryPoint) -> Any:
 def _check(kind: str, name: str, door: Door, found: Any) -> Any:
     if door.parameters is not None and not _takes(found, door.parameters):
         raise ConfigError(f"{kind} {name!r}: is {_described(found)}, expected {door.expected}")
+    if door.is_async and not _is_async(found):
+        raise ConfigError(f"{kind} {name!r}: {_described(found)} is not async, expected {door.expected}")
     missing = [member for member in door.members if not hasattr(found, member)]
     if missing:
         raise ConfigError(f"{kind} {name!r}: {_described(found)} lacks {', '.join(missing)}, expected {door.expected}")
@@ -149,6 +162,11 @@ def _takes(found: Any, count: int) -> bool:
     except ValueError:  # a built-in function without a signature
         return True
     return True
+
+
+def _is_async(found: Any) -> bool:
+    called = found if inspect.isroutine(found) or isinstance(found, functools.partial) else type(found).__call__
+    return inspect.iscoroutinefunction(called)
 
 
 def _described(found: Any) -> str:

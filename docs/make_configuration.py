@@ -61,7 +61,6 @@ MEANINGS: dict[str, str] = {
     "Run.seed": "of the teacher's sampling and votes; sample i has seed + i",
     "Questions.train": "what the teacher acts on",
     "Questions.test": "what students are evaluated on",
-    "Task.kind": "how answers are compared; auto: as the task or the answers say",
     "Task.question_column": "of a question file or data set",
     "Task.seed": "of the sample that `limit` takes",
     "Actor.engine": "what writes",

@@ -1,8 +1,9 @@
-"""Is an answer right: mathematics by value, facts by exact match and F1 or by a language model as judge."""
+"""Is an answer right: mathematics by value, facts by exact match and F1 or a model as judge, else one's own grader."""
 
 from agentdistill.grading.grader import GradeCounts, Grader, grade
 from agentdistill.grading.judge import Judge, JudgeCounts, JudgeSettings, judge_name
-from agentdistill.grading.requests import GradeRequest
+from agentdistill.grading.record import graded
+from agentdistill.grading.requests import GradeRequest, Ruling
 
 __all__ = [
     "GradeCounts",
@@ -11,6 +12,8 @@ __all__ = [
     "Judge",
     "JudgeCounts",
     "JudgeSettings",
+    "Ruling",
     "grade",
+    "graded",
     "judge_name",
 ]

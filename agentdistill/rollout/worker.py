@@ -14,13 +14,13 @@ import ray
 from agentdistill.agent import EpisodeSettings, run_cot, run_episode
 from agentdistill.engines import Engine, open_engine
 from agentdistill.errors import AgentDistillError
-from agentdistill.grading import Grader, GradeRequest
+from agentdistill.grading import Grader, graded
 from agentdistill.rollout.monitor import Ending, Reports
 from agentdistill.rollout.sessions import SessionSource, open_session_source
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.rollout.store import GroupWriter, Key, take_inventory
 from agentdistill.schema import question_from_row
-from agentdistill.types import Grade, Question, Trajectory
+from agentdistill.types import Question, Trajectory
 
 _logger = logging.getLogger(__name__)
 
@@ -136,7 +136,8 @@ class _Parts:
         else:
             search = self.sessions.search if settings.episode_mode == "cot_rag" else None
             trajectory = await run_cot(item.question, self.engine, settings, search)
-        return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
+        has_judge = self.specs[0].grading.judge is not None
+        return await graded(trajectory, item.question, self.grader, has_judge)
 
     async def _run_agent(self, question: Question, settings: EpisodeSettings) -> Trajectory:
         session = self.sessions.session()
@@ -144,13 +145,6 @@ class _Parts:
             return await run_episode(question, self.engine, session, settings)
         finally:
             await session.close()
-
-    async def _grade(self, question: Question, trajectory: Trajectory) -> Grade | None:
-        request = GradeRequest.for_question(question, trajectory.answer)
-        if trajectory.stop_reason.is_system or (self.specs[0].grading.judge and request.needs_judge):
-            return None
-        (grade,) = await self.grader.grade_many_async([request])
-        return grade
 
 
 def episode_settings(spec: RolloutSpec, engine: Engine, sample_index: int) -> EpisodeSettings:

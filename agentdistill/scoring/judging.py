@@ -20,7 +20,7 @@ from agentdistill.engines import Engine, actor_gpus, engine_name, open_engine
 from agentdistill.errors import AgentDistillError, EngineError
 from agentdistill.grading import GradeRequest, Judge, JudgeSettings, judge_name
 from agentdistill.schema import TRAJECTORIES
-from agentdistill.types import Completion, Kind, Request, StopReason
+from agentdistill.types import Completion, Kind, Request, StopReason, kind_of
 
 _COLUMNS = ["question", "kind", "gold_answers", "answer", "stop_reason", "grade"]
 _ERROR = "judge: "  # in front of the reason, in the error of a trajectory without a verdict
@@ -76,7 +76,7 @@ def _ungraded(table: pa.Table) -> list[GradeRequest | None]:
     """For each row the request that a judge has to decide, or None."""
     requests: list[GradeRequest | None] = []
     for row in table.select(_COLUMNS).to_pylist():
-        request = GradeRequest(Kind(row["kind"]), tuple(row["gold_answers"]), row["answer"], row["question"])
+        request = GradeRequest(kind_of(row["kind"]), tuple(row["gold_answers"]), row["answer"], row["question"])
         is_open = row["grade"] is None and not StopReason(row["stop_reason"]).is_system and request.needs_judge
         requests.append(request if is_open else None)
     return requests

@@ -6,18 +6,18 @@ import logging
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
-from agentdistill import storage
+from agentdistill import plugins, storage
 from agentdistill.config.questions import TaskConfig
-from agentdistill.errors import DataError
+from agentdistill.errors import AgentDistillError, DataError
 from agentdistill.rows import HUB_PREFIX, LocatedRow, read_rows, stem
-from agentdistill.tasks.catalog import BUILT_IN, FILE, Benchmark, find_benchmark
+from agentdistill.tasks.catalog import BUILT_IN, FILE, Benchmark, find_benchmark, is_own
 from agentdistill.tasks.check import check_questions
 from agentdistill.tasks.rows import Columns, to_questions
 from agentdistill.tasks.world.asking import questions as world_questions
-from agentdistill.types import Kind, Question
+from agentdistill.types import Question, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,10 @@ def load_questions(config: TaskConfig) -> list[Question]:
         loaded = world_questions(config.split, config.limit, config.seed)
         check_questions(loaded, f"task {BUILT_IN}")
         return loaded
-    source, loaded = _load_file(config) if config.task == FILE else _load_benchmark(config)
+    if is_own(config.task):
+        source, loaded = f"task {config.task}", _load_own(config)
+    else:
+        source, loaded = _load_file(config) if config.task == FILE else _load_benchmark(config)
     check_questions(loaded, source)
     return sample(loaded, config.limit, config.seed)
 
@@ -46,6 +49,17 @@ def sample(questions: list[Question], limit: int | None, seed: int) -> list[Ques
         return questions
     chosen = sorted(random.Random(seed).sample(range(len(questions)), limit))
     return [questions[index] for index in chosen]
+
+
+def _load_own(config: TaskConfig) -> list[Question]:
+    """What the function of somebody's own package makes of the settings."""
+    make: Callable[[TaskConfig], Iterable[Question]] = plugins.load("task", config.task)
+    try:
+        return list(make(config))
+    except AgentDistillError:
+        raise
+    except Exception as error:
+        raise DataError(f"task {config.task}: raised {type(error).__name__}: {error}; expected questions") from error
 
 
 def _load_file(config: TaskConfig) -> tuple[str, list[Question]]:
@@ -103,8 +117,8 @@ def _rows(source: str, config: TaskConfig) -> Iterator[LocatedRow]:
     return read_rows(source, split=config.hub_split, holds="question")
 
 
-def _kind(config: TaskConfig) -> Kind | None:
-    return None if config.kind == "auto" else Kind(config.kind)
+def _kind(config: TaskConfig) -> str | None:
+    return None if config.kind == "auto" else kind_of(config.kind)
 
 
 def _columns(config: TaskConfig) -> Columns:

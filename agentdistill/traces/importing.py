@@ -16,7 +16,7 @@ from agentdistill.rows import FORMATS, HUB_PREFIX, read_rows, stem
 from agentdistill.schema import trajectories_to_table
 from agentdistill.traces.conversations import Form, UnreadableRowError
 from agentdistill.traces.published import RowReader, form_of
-from agentdistill.types import Kind, Trajectory
+from agentdistill.types import Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def import_trajectories(
     *,
     form: Literal["auto", "smolagents", "chat"] = "auto",
     task: str | None = None,
-    kind: Kind | None = None,
+    kind: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ImportSummary:
     """Read `source` row by row and write Parquet files of at most 2,000 trajectories into `folder`.

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agentdistill import plugins
 from agentdistill.agent.observation import HEADER
 from agentdistill.agent.record import repeats
 from agentdistill.errors import DataError
 from agentdistill.traces.conversations import Conversation, Form, UnreadableRowError, read_conversation
-from agentdistill.types import Grade, Kind, Message, Role, Trajectory
+from agentdistill.types import Grade, Message, Role, Trajectory, kind_of
 
 _COLUMN: dict[Form, str] = {"smolagents": "log_data", "chat": "messages"}
 _QUESTION = ("question", "original_question")
@@ -46,7 +47,7 @@ class RowReader:
 
     run_id: str
     task: str
-    kind: Kind | None
+    kind: str | None
     samples: Counter[str] = field(default_factory=Counter)  # question id -> how many so far
     texts: dict[str, bytes] = field(default_factory=dict)  # given id -> digest of its question
 
@@ -85,15 +86,14 @@ class RowReader:
             grade=grade,
         )
 
-    def _kind(self, where: str, row: Mapping[str, Any]) -> Kind:
+    def _kind(self, where: str, row: Mapping[str, Any]) -> str:
         if self.kind is not None:
             return self.kind
-        if row.get("kind") in tuple(Kind):
-            return Kind(row["kind"])
-        found = repr(row["kind"]) if "kind" in row else "missing"
-        raise DataError(
-            f"{where}: kind is not given and the column 'kind' is {found}, expected one of {', '.join(Kind)}"
-        )
+        own = row.get("kind")
+        if isinstance(own, str) and plugins.is_known("grader", own):
+            return kind_of(own)
+        found, expected = (repr(own) if "kind" in row else "missing"), plugins.three_ways("grader", str(own))
+        raise DataError(f"{where}: kind is not given and the column 'kind' is {found}, expected {expected}")
 
     def _question_id(self, row: Mapping[str, Any], question: str) -> str:
         """The row's id; a digest of the question where it has none or where the id stands for another question too."""

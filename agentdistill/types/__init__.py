@@ -7,7 +7,7 @@ from agentdistill.types.engines import Engine, EngineLoad, Generate, ScoringEngi
 from agentdistill.types.environments import CodeError, CodeSession, Limit, Outcome
 from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
 from agentdistill.types.parts import Part, PartKind
-from agentdistill.types.questions import Kind, Question
+from agentdistill.types.questions import Kind, Question, kind_of
 from agentdistill.types.tools import Passage, Search, ToolText
 from agentdistill.types.training import TrainingExample
 from agentdistill.types.trajectories import INVALID_ACTIONS, ActionError, Candidate, Grade, Step, StopReason, Trajectory
@@ -42,4 +42,5 @@ __all__ = [
     "ToolText",
     "TrainingExample",
     "Trajectory",
+    "kind_of",
 ]

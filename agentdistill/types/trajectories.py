@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentdistill.types.messages import Message
-from agentdistill.types.questions import Kind
 
 
 class StopReason(StrEnum):
@@ -98,7 +97,7 @@ class Trajectory:
     question_id: str
     sample_index: int
     task: str
-    kind: Kind
+    kind: str  # the question's: a Kind, or the name of a grader
     question: str
     gold_answers: tuple[str, ...]
     role: str  # who acted: "teacher", "student", ...
@@ -111,7 +110,7 @@ class Trajectory:
     steps: tuple[Step, ...]
     answer: str | None
     stop_reason: StopReason
-    error: str  # what failed, where stop_reason is a system failure
+    error: str  # what failed, where stop_reason is a system failure; or why there is no grade
     repeated: bool = False  # the episode ran the same code and saw the same observation again
     grade: Grade | None = None
     seed: int | None = None

@@ -39,11 +39,8 @@ async def test_one_that_is_none_is_refused(name: str, error: type[Exception], me
 )
 def test_an_opener_tells_its_gpus_and_its_name(config: EngineConfig, gpus: float, name: str) -> None:
     assert (engine_gpus(config), engine_name(config)) == (gpus, name)
-    assert (actor_gpus(config, None, True), actor_gpus(config, None, False), actor_gpus(config, 3, False)) == (
-        gpus,
-        0,
-        3,
-    )
+    asked = [actor_gpus(config, given, there) for given, there in ((None, True), (None, False), (3, False))]
+    assert asked == [gpus, 0, 3]
 
 
 def test_a_name_that_no_engine_has_is_refused_with_the_nearest_one() -> None:
