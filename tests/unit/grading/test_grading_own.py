@@ -19,12 +19,7 @@ def ask(answer: str | None, question: Question = ASKED) -> GradeRequest:
 
 
 def test_requests_of_every_kind_come_back_in_their_order() -> None:
-    requests = [
-        ask("6"),
-        GradeRequest(Kind.MATH, ("1/2",), "0.5"),
-        ask("9"),
-        GradeRequest(Kind.FACTUAL, ("Oslo",), "Bern"),
-    ]
+    half, city = GradeRequest(Kind.MATH, ("1/2",), "0.5"), GradeRequest(Kind.FACTUAL, ("Oslo",), "Bern")
     with Grader() as grader:
         assert grader.grade_many([ask("6"), half, ask("9"), city]) == [
             Grade(0.5, True, "close-1"),
