@@ -42,6 +42,8 @@ DOORS: dict[str, Door] = {
     "engine": Door("an async function (EngineConfig) that returns an agentdistill.types.Engine", 1, is_async=True),
     "task": Door("a function (TaskConfig) that returns a list of Question", parameters=1),
     "grader": Door("an async function (question, answer) that returns a Grade or None", 2, is_async=True),
+    "rule": Door("a function (Trajectory) that returns the reason to drop it, or None", parameters=1),
+    "maker": Door("a function (list of Trajectory) that returns a list of TrainingExample", parameters=1),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
 }
 

@@ -128,6 +128,18 @@ def read_table(path: str, schema: pa.Schema, columns: list[str] | None = None) -
     return conform(table, schema, path)
 
 
+def count_rows(path: str) -> int:
+    """How many rows a Parquet file has, by its footer. Raises FileNotFoundError; DataError where it is torn."""
+    system, inner = filesystem(path)
+    try:
+        with system.open(inner, "rb") as source:
+            return int(pq.read_metadata(source).num_rows)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a complete Parquet file: {error}") from error
+
+
 def read_folder(folder: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
     """Read every Parquet file of a folder as one table; an empty table where there is none."""
     tables = [read_table(path, schema, columns) for path in parquet_files(folder)]

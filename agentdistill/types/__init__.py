@@ -10,7 +10,17 @@ from agentdistill.types.parts import Part, PartKind
 from agentdistill.types.questions import Kind, Question, kind_of
 from agentdistill.types.tools import Passage, Search, ToolText
 from agentdistill.types.training import TrainingExample
-from agentdistill.types.trajectories import INVALID_ACTIONS, ActionError, Candidate, Grade, Step, StopReason, Trajectory
+from agentdistill.types.trajectories import (
+    INVALID_ACTIONS,
+    ActionError,
+    Candidate,
+    Grade,
+    Step,
+    StopReason,
+    Trajectory,
+    counts_over,
+    rows_that_count,
+)
 
 __all__ = [
     "INVALID_ACTIONS",
@@ -42,5 +52,7 @@ __all__ = [
     "ToolText",
     "TrainingExample",
     "Trajectory",
+    "counts_over",
     "kind_of",
+    "rows_that_count",
 ]

@@ -1,11 +1,13 @@
 """What a user of the package brings in a module of their own: one small part for each door."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from agentdistill.config import EngineConfig, TaskConfig
 from agentdistill.engines import ScriptedEngine
-from agentdistill.types import Grade, Question
+from agentdistill.select import to_example
+from agentdistill.types import Grade, Question, TrainingExample, Trajectory
 
 
 def _says(words: str) -> ScriptedEngine:
@@ -63,3 +65,28 @@ async def never_a_grade(question: Question, answer: str | None) -> Any:
 
 def not_async(question: Question, answer: str | None) -> Grade | None:
     return None
+
+
+def second_thoughts(trajectory: Trajectory) -> str | None:
+    """A rule: nothing but the first sample."""
+    return "second thoughts" if trajectory.sample_index else None
+
+
+def no_rule(trajectory: Trajectory) -> Any:
+    """Raises on q2, and says True of the others."""
+    return {"q1": True}[trajectory.question_id]
+
+
+def joined(trajectories: list[Trajectory]) -> list[TrainingExample]:
+    """A maker: one example a question, named after all its samples; none where there is but one."""
+    if len(trajectories) < 2:
+        return []
+    samples = "+".join(str(trajectory.sample_index) for trajectory in trajectories)
+    example = to_example(trajectories[0])
+    return [dataclasses.replace(example, example_id=f"{example.question_id}:{samples}")]
+
+
+def no_maker(trajectories: list[Trajectory]) -> list[Any]:
+    """Makes a number of q1, two of one id of q2, and raises on the others."""
+    made = {"q1": [7], "q2": [to_example(trajectories[0])] * 2}
+    return made[trajectories[0].question_id]
