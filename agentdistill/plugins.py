@@ -44,6 +44,7 @@ DOORS: dict[str, Door] = {
     "grader": Door("an async function (question, answer) that returns a Grade or None", 2, is_async=True),
     "rule": Door("a function (Trajectory) that returns the reason to drop it, or None", parameters=1),
     "maker": Door("a function (list of Trajectory) that returns a list of TrainingExample", parameters=1),
+    "tool": Door("a function with a docstring, whose parameters each have a name", members=("__name__", "__call__")),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
 }
 

@@ -180,7 +180,7 @@ def meaning_key(cls: type, name: str) -> str:
 
 def meaning_of(cls: type, name: str, comments: dict[str, str]) -> str:
     """The comment on the field's line, else the phrase here; sections of the root speak for themselves."""
-    if cls is config.RunConfig and name not in ("name", "folder", "seed"):
+    if cls is config.RunConfig and name not in ("name", "folder", "seed", "tools"):
         return "see below"
     return comments.get(name) or MEANINGS.get(meaning_key(cls, name), "")
 

@@ -8,7 +8,7 @@ from agentdistill.types.environments import CodeError, CodeSession, Limit, Outco
 from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
 from agentdistill.types.parts import Part, PartKind
 from agentdistill.types.questions import Kind, Question, kind_of
-from agentdistill.types.tools import Passage, Search, ToolText
+from agentdistill.types.tools import SEARCH_TOOL, Passage, Search, ToolText
 from agentdistill.types.training import TrainingExample
 from agentdistill.types.trajectories import (
     INVALID_ACTIONS,
@@ -24,6 +24,7 @@ from agentdistill.types.trajectories import (
 
 __all__ = [
     "INVALID_ACTIONS",
+    "SEARCH_TOOL",
     "ActionError",
     "Candidate",
     "CodeError",

@@ -26,6 +26,15 @@ class ToolText:
     full: str  # the same for a teacher, who has not been trained on it: "returns a few passages of ..."
 
 
+#: The retriever as the agent's tool.
+SEARCH_TOOL = ToolText(
+    name="search",
+    call="search(query)",
+    brief="finds passages",
+    full="returns a few passages of an encyclopedia that fit the query, as text. Print it to read it.",
+)
+
+
 class Search(Protocol):
     """The retriever, as everything else sees it."""
 

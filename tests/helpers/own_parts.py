@@ -90,3 +90,47 @@ def no_maker(trajectories: list[Trajectory]) -> list[Any]:
     """Makes a number of q1, two of one id of q2, and raises on the others."""
     made = {"q1": [7], "q2": [to_example(trajectories[0])] * 2}
     return made[trajectories[0].question_id]
+
+
+def forecast(city: str, days: int = 1) -> str:
+    """Tells the weather of a city. It knows no more than
+    three days.
+
+    The agent never reads this.
+    """
+    return f"{city}: sun for {days} days"
+
+
+async def population(city):
+    """GeoNames' count of a city's people"""
+    return {"Oslo": 700_000}[city]
+
+
+def search(query: str) -> str:
+    """Finds nothing."""
+    return f"nothing about {query}"
+
+
+def final_answer(x: object) -> None:
+    """Takes the place of what ends an episode."""
+
+
+def wordless(city: str) -> str:
+    return city
+
+
+def greedy(*cities: str) -> str:
+    """Takes any number of cities."""
+    return ", ".join(cities)
+
+
+def open_ended(**cities: str) -> str:
+    """Takes any number of names."""
+    return ", ".join(cities)
+
+
+def _nameless() -> Any:
+    return lambda city: city
+
+
+nameless = _nameless()
