@@ -2,7 +2,7 @@
 
 A name is looked up in three places, in this order:
 
-1. the built-in names of its kind (`BUILT_IN`);
+1. the built-in names of its kind (`BUILT_IN`), which no package can take;
 2. the entry points `agentdistill.KIND` of installed packages, as in
    `[project.entry-points."agentdistill.task"]` with `riddles = "my_package.riddles:questions"`;
 3. `package.module:attribute`, imported as it stands.
@@ -45,6 +45,10 @@ DOORS: dict[str, Door] = {
     "rule": Door("a function (Trajectory) that returns the reason to drop it, or None", parameters=1),
     "maker": Door("a function (list of Trajectory) that returns a list of TrainingExample", parameters=1),
     "tool": Door("a function with a docstring, whose parameters each have a name", members=("__name__", "__call__")),
+    "format": Door(
+        "an object with column, fits(row) and read(row), as agentdistill.traces.formats.base has it",
+        members=("column", "fits", "read"),
+    ),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
 }
 
@@ -58,6 +62,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "grader": {
         "math": "agentdistill.grading.grader:grade_mathematics",
         "factual": "agentdistill.grading.grader:grade_facts",
+    },
+    "format": {
+        "smolagents": "agentdistill.traces.formats.smolagents:SMOLAGENTS",
+        "chat": "agentdistill.traces.formats.chat:CHAT",
     },
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
 }
@@ -113,6 +121,11 @@ def _target(kind: str, name: str) -> str | EntryPoint:
     raise ConfigError(f"{kind} {name!r}: there is none of that name; expected {three_ways(kind, name)}")
 
 
+def forget_installed() -> None:
+    """Look at the installed packages again when next asked: for a process in which some were installed meanwhile."""
+    _installed.cache_clear()
+
+
 @functools.cache
 def _installed(kind: str) -> dict[str, list[EntryPoint]]:
     """The entry points of the kind by name; several where packages claim one name."""
@@ -130,13 +143,15 @@ def _package(point: EntryPoint) -> str:
 
 def _import(kind: str, name: str, target: str | EntryPoint) -> Any:
     value = target if isinstance(target, str) else target.value
+    whose = "" if isinstance(target, str) else f" of the package {_package(target)}"
     module, _, attribute = value.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise ConfigError(f"{kind} {name!r}: {value}{whose} names no part of a module, expected package.module:name")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a module of somebody else's may raise anything as it is imported
-        whose = "" if isinstance(target, str) else f" of the package {_package(target)}"
+    except (Exception, SystemExit) as error:  # a module of somebody else's may raise anything as it is imported
         raise ConfigError(
             f"{kind} {name!r}: {value}{whose} cannot be imported: {type(error).__name__}: {error}"
         ) from error

@@ -50,13 +50,19 @@ def make_folder(path: str) -> None:
 
 def write_bytes(path: str, data: bytes) -> None:
     """Write a file whole or not at all. Raises RunFolderError with the reason (a full disk among them)."""
+    write_chunks(path, [data])
+
+
+def write_chunks(path: str, chunks: Iterable[bytes]) -> None:
+    """As `write_bytes`, for what need not be in memory at once. What the iterable raises leaves no file."""
     system, inner = filesystem(path)
     parent = str(PurePosixPath(inner).parent)
     temporary = f"{parent}/{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
     try:
         system.makedirs(parent, exist_ok=True)
         with system.open(temporary, "wb") as out:
-            out.write(data)
+            for chunk in chunks:
+                out.write(chunk)
             if isinstance(out, local.LocalFileOpener):
                 out.flush()
                 os.fsync(out.fileno())
@@ -64,6 +70,9 @@ def write_bytes(path: str, data: bytes) -> None:
     except OSError as error:
         _remove_quietly(system, temporary)
         raise RunFolderError(f"{path}: cannot write: {_reason(error)}") from error
+    except BaseException:
+        _remove_quietly(system, temporary)
+        raise
 
 
 def write_text(path: str, text: str) -> None:

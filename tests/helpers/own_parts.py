@@ -1,12 +1,13 @@
 """What a user of the package brings in a module of their own: one small part for each door."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentdistill.config import EngineConfig, TaskConfig
 from agentdistill.engines import ScriptedEngine
 from agentdistill.select import to_example
+from agentdistill.traces.conversations import Conversation, read_conversation
 from agentdistill.types import Grade, Question, TrainingExample, Trajectory
 
 
@@ -134,3 +135,20 @@ def _nameless() -> Any:
 
 
 nameless = _nameless()
+
+
+class _Pairs:
+    """A form that can be read only: the question and what the agent wrote."""
+
+    column = "pair"
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        return "pair" in row
+
+    def read(self, row: Mapping[str, Any]) -> Conversation:
+        asked, written = row["pair"]
+        messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": written}]
+        return read_conversation(messages, has_responses=False)
+
+
+pairs = _Pairs()
