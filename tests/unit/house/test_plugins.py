@@ -128,9 +128,8 @@ def test_an_entry_point_whose_package_is_gone_names_the_package(install: Install
 
 def test_an_entry_point_that_names_a_module_alone_is_refused(install: Install) -> None:
     install("odd-pack", "rule", odd="own_parts")
-    assert "own_parts of the package odd-pack names no part of a module, expected package.module:name" in refusal(
-        "rule", "odd"
-    )
+    message = refusal("rule", "odd")
+    assert "own_parts of the package odd-pack names no part of a module, expected package.module:name" in message
 
 
 def test_nothing_is_imported_before_it_is_asked_for(tmp_path: Path, install: Install) -> None:
