@@ -2,7 +2,7 @@
 
 A name is looked up in three places, in this order:
 
-1. the built-in names of its kind (`BUILT_IN`);
+1. the built-in names of its kind (`BUILT_IN`), which no package can take;
 2. the entry points `agentdistill.KIND` of installed packages, as in
    `[project.entry-points."agentdistill.task"]` with `riddles = "my_package.riddles:questions"`;
 3. `package.module:attribute`, imported as it stands.
@@ -17,6 +17,7 @@ import difflib
 import functools
 import importlib
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -33,12 +34,23 @@ class Door:
     expected: str  # for messages: "a function (config) that returns a list of Question"
     parameters: int | None = None  # positional arguments that it must take; None: any
     members: tuple[str, ...] = ()  # attributes that it must have
+    is_async: bool = False  # whether calling it gives something to await
 
 
 #: Every kind that can be brought, and what it has to be.
 DOORS: dict[str, Door] = {
     "environment": Door(
         "a class with reset(question), step(action) and close(), all async", members=("reset", "step", "close")
+    ),
+    "engine": Door("an async function (EngineConfig) that returns an agentdistill.types.Engine", 1, is_async=True),
+    "task": Door("a function (TaskConfig) that returns a list of Question", parameters=1),
+    "grader": Door("an async function (question, answer) that returns a Grade or None", 2, is_async=True),
+    "rule": Door("a function (Trajectory) that returns the reason to drop it, or None", parameters=1),
+    "maker": Door("a function (list of Trajectory) that returns a list of TrainingExample", parameters=1),
+    "tool": Door("a function with a docstring, whose parameters each have a name", members=("__name__", "__call__")),
+    "format": Door(
+        "an object with column, fits(row) and read(row), as agentdistill.traces.formats.base has it",
+        members=("column", "fits", "read"),
     ),
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
     "objective": Door(
@@ -58,6 +70,19 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "python": "agentdistill.environments.python:PythonEnvironment",
         "passages": "agentdistill.environments.passages:PassagesEnvironment",
         "none": "agentdistill.environments.none:NoEnvironment",
+    },
+    "engine": {
+        "vllm": "agentdistill.engines.vllm:open_engine",
+        "openai": "agentdistill.engines.openai:open_engine",
+        "scripted": "agentdistill.engines.scripted:open_engine",
+    },
+    "grader": {
+        "math": "agentdistill.grading.grader:grade_mathematics",
+        "factual": "agentdistill.grading.grader:grade_facts",
+    },
+    "format": {
+        "smolagents": "agentdistill.traces.formats.smolagents:SMOLAGENTS",
+        "chat": "agentdistill.traces.formats.chat:CHAT",
     },
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
     "objective": {"cross_entropy": "agentdistill.train.objectives.cross_entropy:CrossEntropy"},
@@ -87,10 +112,13 @@ def is_known(kind: str, name: str) -> bool:
     return ":" in name or name in BUILT_IN.get(kind, {}) or name in _installed(kind)
 
 
-def three_ways(kind: str, name: str) -> str:
-    """For messages: what was expected in place of the unknown name, the nearest known names first."""
-    known = names(kind)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+def three_ways(kind: str, name: str, also: Sequence[str] = (), aliases: Sequence[str] = ()) -> str:
+    """For messages: what was expected in place of the unknown name, the nearest known names first.
+
+    `also` are names that the kind has besides, `aliases` such as are shown only where they are near.
+    """
+    known = [*also, *(other for other in names(kind) if other not in also)]
+    near = difflib.get_close_matches(name, [*known, *(alias for alias in aliases if alias not in known)], 3, 0.5)
     listed = ", ".join([*near, *(other for other in known if other not in near)]) or "none is built in"
     nearest = f"; did you mean {' or '.join(near)}?" if near else ""
     return (
@@ -115,6 +143,11 @@ def _target(kind: str, name: str) -> str | EntryPoint:
     raise ConfigError(f"{kind} {name!r}: there is none of that name; expected {three_ways(kind, name)}")
 
 
+def forget_installed() -> None:
+    """Look at the installed packages again when next asked: for a process in which some were installed meanwhile."""
+    _installed.cache_clear()
+
+
 @functools.cache
 def _installed(kind: str) -> dict[str, list[EntryPoint]]:
     """The entry points of the kind by name; several where packages claim one name."""
@@ -132,13 +165,15 @@ def _package(point: EntryPoint) -> str:
 
 def _import(kind: str, name: str, target: str | EntryPoint) -> Any:
     value = target if isinstance(target, str) else target.value
+    whose = "" if isinstance(target, str) else f" of the package {_package(target)}"
     module, _, attribute = value.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise ConfigError(f"{kind} {name!r}: {value}{whose} names no part of a module, expected package.module:name")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a module of somebody else's may raise anything as it is imported
-        whose = "" if isinstance(target, str) else f" of the package {_package(target)}"
+    except (Exception, SystemExit) as error:  # a module of somebody else's may raise anything as it is imported
         raise ConfigError(
             f"{kind} {name!r}: {value}{whose} cannot be imported: {type(error).__name__}: {error}"
         ) from error
@@ -148,6 +183,8 @@ def _import(kind: str, name: str, target: str | EntryPoint) -> Any:
 def _check(kind: str, name: str, door: Door, found: Any) -> Any:
     if door.parameters is not None and not _takes(found, door.parameters):
         raise ConfigError(f"{kind} {name!r}: is {_described(found)}, expected {door.expected}")
+    if door.is_async and not _is_async(found):
+        raise ConfigError(f"{kind} {name!r}: {_described(found)} is not async, expected {door.expected}")
     missing = [member for member in door.members if not hasattr(found, member)]
     if missing:
         raise ConfigError(f"{kind} {name!r}: {_described(found)} lacks {', '.join(missing)}, expected {door.expected}")
@@ -165,6 +202,11 @@ def _takes(found: Any, count: int) -> bool:
     except ValueError:  # a built-in function without a signature
         return True
     return True
+
+
+def _is_async(found: Any) -> bool:
+    called = found if inspect.isroutine(found) or isinstance(found, functools.partial) else type(found).__call__
+    return inspect.iscoroutinefunction(called)
 
 
 def _described(found: Any) -> str:

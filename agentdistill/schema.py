@@ -22,7 +22,6 @@ from agentdistill.types import (
     ActionError,
     Candidate,
     Grade,
-    Kind,
     Message,
     Part,
     PartKind,
@@ -32,6 +31,7 @@ from agentdistill.types import (
     StopReason,
     TrainingExample,
     Trajectory,
+    kind_of,
 )
 
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -212,7 +212,7 @@ def question_from_row(row: dict[str, Any]) -> Question:
         id=row["id"],
         text=row["text"],
         answers=tuple(row["answers"]),
-        kind=Kind(row["kind"]),
+        kind=kind_of(row["kind"]),
         task=row["task"],
         metadata=json.loads(row["metadata"] or "{}"),
     )
@@ -277,7 +277,7 @@ def trajectory_to_row(trajectory: Trajectory) -> dict[str, Any]:
 def trajectory_from_row(row: dict[str, Any]) -> Trajectory:
     stored = {name: row[name] for name in Trajectory.__slots__}
     stored.update(
-        kind=Kind(row["kind"]),
+        kind=kind_of(row["kind"]),
         gold_answers=tuple(row["gold_answers"]),
         opening=_messages_from_rows(row["opening"]),
         steps=tuple(_step_from_row(step) for step in row["steps"] or ()),

@@ -52,13 +52,19 @@ def make_folder(path: str) -> None:
 
 def write_bytes(path: str, data: bytes) -> None:
     """Write a file whole or not at all. Raises RunFolderError with the reason (a full disk among them)."""
+    write_chunks(path, [data])
+
+
+def write_chunks(path: str, chunks: Iterable[bytes]) -> None:
+    """As `write_bytes`, for what need not be in memory at once. What the iterable raises leaves no file."""
     system, inner = filesystem(path)
     parent = str(PurePosixPath(inner).parent)
     temporary = f"{parent}/{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
     try:
         system.makedirs(parent, exist_ok=True)
         with system.open(temporary, "wb") as out:
-            out.write(data)
+            for chunk in chunks:
+                out.write(chunk)
             if isinstance(out, local.LocalFileOpener):
                 out.flush()
                 os.fsync(out.fileno())
@@ -66,6 +72,9 @@ def write_bytes(path: str, data: bytes) -> None:
     except OSError as error:
         _remove_quietly(system, temporary)
         raise RunFolderError(f"{path}: cannot write: {_reason(error)}") from error
+    except BaseException:
+        _remove_quietly(system, temporary)
+        raise
 
 
 def write_text(path: str, text: str) -> None:
@@ -127,6 +136,18 @@ def read_table(path: str, schema: pa.Schema, columns: list[str] | None = None) -
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a complete Parquet file: {error}") from error
     return conform(current(table, schema, path), schema, path)
+
+
+def count_rows(path: str) -> int:
+    """How many rows a Parquet file has, by its footer. Raises FileNotFoundError; DataError where it is torn."""
+    system, inner = filesystem(path)
+    try:
+        with system.open(inner, "rb") as source:
+            return int(pq.read_metadata(source).num_rows)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a complete Parquet file: {error}") from error
 
 
 def read_folder(folder: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:

@@ -24,8 +24,9 @@ sys.path[:0] = [str(_REPOSITORY), str(_REPOSITORY / "tests" / "unit")]
 from claims import Claim, arguments, at_most, finish
 from test_grading_pairs import RIGHT, WRONG
 
+from agentdistill.config import GradingConfig
 from agentdistill.config.questions import TaskConfig
-from agentdistill.grading import Grader, GradeRequest, GraderSettings
+from agentdistill.grading import Grader, GradeRequest
 from agentdistill.grading.mathematics.quick import quick_verdict
 from agentdistill.tasks import BENCHMARKS, load_questions
 from agentdistill.tasks.load import DATA_VARIABLE
@@ -155,7 +156,7 @@ def requests(pairs: list[Pair]) -> list[GradeRequest]:
 
 def timed(pairs: list[Pair]) -> tuple[float, list[bool]]:
     """Seconds for all comparisons in a new grader, its start included, and the verdicts."""
-    with Grader(GraderSettings(WORKERS, LIMIT_S)) as grader:
+    with Grader(GradingConfig(WORKERS, LIMIT_S)) as grader:
         start = time.perf_counter()
         grades = grader.grade_many(requests(pairs))
         return time.perf_counter() - start, [grade is not None and grade.correct for grade in grades]
@@ -242,7 +243,7 @@ def gold_itself(golds: list[str], number: int) -> Claim:
 def repeatable(pairs: list[Pair]) -> Claim:
     """Grades that change with the order and with the number of workers."""
     order = random.Random(4).sample(range(len(pairs)), len(pairs))
-    with Grader(GraderSettings(1, LIMIT_S)) as one, Grader(GraderSettings(3, LIMIT_S)) as three:
+    with Grader(GradingConfig(1, LIMIT_S)) as one, Grader(GradingConfig(3, LIMIT_S)) as three:
         first = one.grade_many(requests(pairs))
         again = three.grade_many(requests([pairs[place] for place in order]))
     changed = sum(first[place] != grade for place, grade in zip(order, again, strict=True))

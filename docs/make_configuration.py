@@ -61,13 +61,11 @@ MEANINGS: dict[str, str] = {
     "Run.seed": "of the teacher's sampling and votes; sample i has seed + i",
     "Questions.train": "what the teacher acts on",
     "Questions.test": "what students are evaluated on",
-    "Task.kind": "how answers are compared; auto: as the task or the answers say",
     "Task.question_column": "of a question file or data set",
     "Task.seed": "of the sample that `limit` takes",
     "Actor.engine": "what writes",
     "Actor.mode": "act; answer in one turn, by a chain of thought; the same with passages in front",
     "Actor.agent": "how it acts",
-    "Engine.engine": "what stands behind the model",
     "Engine.revision": "of a hub id",
     "Engine.dtype": "auto: float32 on CPU, else bfloat16",
     "Engine.tensor_parallel": "GPUs that share one model",
@@ -88,14 +86,6 @@ MEANINGS: dict[str, str] = {
     "Sandbox.blocked_imports": "modules that code may not import",
     "Sandbox.replicas": "of the service, at the start",
     "Sandbox.max_replicas": "of the service, under load",
-    "Limits.wall_s": "on the clock; waiting for tools or a busy processor not counted",
-    "Limits.cpu_s": "processor time of all the session's processes",
-    "Limits.memory_mb": "beyond what the warm process holds, all the session's processes together",
-    "Limits.output_chars": "printed text that is kept, head and tail",
-    "Limits.value_chars": "characters of the last expression's value and of a final answer",
-    "Limits.file_mb": "files in the session's folder, together",
-    "Limits.files": "in the session's folder",
-    "Limits.processes": "processes and threads",
     "Retriever.id_column": "of a corpus file",
     "Retriever.title_column": "of a corpus file",
     "Retriever.text_column": "of a corpus file",
@@ -190,7 +180,7 @@ def meaning_key(cls: type, name: str) -> str:
 
 def meaning_of(cls: type, name: str, comments: dict[str, str]) -> str:
     """The comment on the field's line, else the phrase here; sections of the root speak for themselves."""
-    if cls is config.RunConfig and name not in ("name", "folder", "seed"):
+    if cls is config.RunConfig and name not in ("name", "folder", "seed", "tools"):
         return "see below"
     return comments.get(name) or MEANINGS.get(meaning_key(cls, name), "")
 
@@ -264,6 +254,8 @@ def _checks(cls: type) -> dict[str, list[str]]:
 def _without_figures(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "plugins.three_ways":
+        return f"a known {ast.literal_eval(node.args[0])}, or [one of your own](extending.md)"
     assert isinstance(node, ast.JoinedStr)
     parts = [str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values]
     return "".join(parts).replace(" (...)", "")

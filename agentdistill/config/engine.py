@@ -1,13 +1,15 @@
 """Settings of an engine: the model that writes, and where it runs."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from agentdistill import plugins
 from agentdistill.config.settings import setting
 
 
 @dataclass
 class EngineConfig:
-    engine: str = setting("vllm", choices=("vllm", "openai", "scripted"))
+    engine: str = "vllm"  # vllm, openai, scripted, or one of your own
     model: str = "smollm2-135m"  # a package preset (see agentdistill.models), a folder, or a hub id
     revision: str | None = None
     adapter: str | None = None  # a LoRA adapter's folder
@@ -27,8 +29,11 @@ class EngineConfig:
     dialect: str = setting("vllm", choices=("vllm", "openai"))  # openai: whether the endpoint knows vLLM's extensions
     max_in_flight: int = setting(64, ge=1)  # openai: bounded concurrency
     retries: int = setting(5, ge=0)  # openai
+    settings: dict[str, Any] = setting(factory=dict)  # for an engine of your own
 
     def problems(self):
+        if not plugins.is_known("engine", self.engine):
+            yield "engine", self.engine, plugins.three_ways("engine", self.engine)
         if self.engine == "openai" and not self.base_url:
             yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
         if self.engine != "vllm" and self.quantization is not None:

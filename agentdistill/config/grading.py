@@ -24,7 +24,7 @@ class JudgeConfig:
 
 @dataclass
 class GradingConfig:
-    workers: int = setting(2, ge=1)  # processes for algebra in each rollout actor, started when they are needed
+    workers: int = setting(2, ge=1)  # processes for algebra in each rollout actor, 150 MB each, started when needed
     limit_s: float = setting(3.0, gt=0)  # processor time of one comparison; the answer is wrong beyond it
     memory_mb: int = setting(1_536, ge=256)  # of a comparing process
     judge: JudgeConfig | None = None  # null: exact match decides factual answers

@@ -50,7 +50,7 @@ class IndexConfig:
 class RetrieverConfig:
     enabled: bool = True  # false: no index, no service, and agents without search
     corpus: str = (
-        "builtin"  # "builtin", a Parquet, JSON Lines or Search-R1 file or a folder of them, or hf:NAME[:SPLIT]
+        "builtin"  # "builtin", a Parquet, JSON Lines or Search-R1 file or a folder of them, or hub:OWNER/NAME[:SPLIT]
     )
     id_column: str = "id"
     title_column: str = "title"
@@ -76,5 +76,8 @@ class RetrieverConfig:
     def problems(self):
         if self.max_replicas < self.replicas:
             yield "max_replicas", self.max_replicas, f"at least replicas ({self.replicas})"
+        if self.corpus.startswith("hf:") and not self.corpus.startswith("hf://"):
+            name = self.corpus.removeprefix("hf:")
+            yield "corpus", self.corpus, f"hub:{name}, as data sets of the hub are named everywhere"
         if self.max_queued < self.max_batch:
             yield "max_queued", self.max_queued, f"at least max_batch ({self.max_batch})"

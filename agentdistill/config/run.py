@@ -1,7 +1,8 @@
 """The config of one run: everything that a distillation needs, stage by stage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from agentdistill import plugins
 from agentdistill.config.actor import ActorConfig
 from agentdistill.config.cluster import ClusterConfig
 from agentdistill.config.evaluate import EvaluateConfig
@@ -25,6 +26,7 @@ class RunConfig:
     teacher: ActorConfig = section(ActorConfig)
     sandbox: SandboxConfig = section(SandboxConfig)
     retriever: RetrieverConfig = section(RetrieverConfig)
+    tools: list[str] = field(default_factory=lambda: ["search"])  # what code may call: the retriever, functions
     rollout: RolloutConfig = section(RolloutConfig)
     grading: GradingConfig = section(GradingConfig)
     select: SelectConfig = section(SelectConfig)
@@ -34,6 +36,9 @@ class RunConfig:
     cluster: ClusterConfig = section(ClusterConfig)
 
     def problems(self):
+        for name in self.tools:
+            if name != "search" and not plugins.is_known("tool", name):
+                yield "tools", name, plugins.three_ways("tool", name, ("search",))
         if not self.retriever.enabled:
             if self.teacher.mode == "cot_rag":
                 yield "teacher.mode", self.teacher.mode, "cot or agent: retriever.enabled is false"

@@ -7,17 +7,17 @@ from agentdistill.config.settings import section, setting
 
 @dataclass
 class LimitsConfig:
-    """Per run of one piece of code; see `agentdistill.sandbox.Limits`."""
+    """Limits of one run of one piece of code; sizes in MiB are 2**20 bytes, characters are code points of text."""
 
-    wall_s: float = setting(10.0, gt=0)
-    cpu_s: float = setting(10.0, gt=0)
-    memory_mb: int = setting(1024, ge=64)
-    output_chars: int = setting(20_000, ge=100)
-    value_chars: int = setting(10_000, ge=100)
+    wall_s: float = setting(10.0, gt=0)  # on the clock; waiting for tools or a busy processor not counted
+    cpu_s: float = setting(10.0, gt=0)  # processor time of the session's processes together
+    memory_mb: int = setting(1024, ge=64)  # beyond what the warm process holds, all processes of the session together
+    output_chars: int = setting(20_000, ge=100)  # printed text that is kept, head and tail; 100 times as much ends it
+    value_chars: int = setting(10_000, ge=100)  # of the last expression, a final answer, a tool call's arguments
     code_chars: int = setting(1_000_000, ge=1_000)  # of one program
-    file_mb: int = setting(64, ge=0)
-    files: int = setting(256, ge=0)
-    processes: int = setting(16, ge=1)
+    file_mb: int = setting(64, ge=0)  # in the session's folder, forks included
+    files: int = setting(256, ge=0)  # in the session's folder, forks included
+    processes: int = setting(16, ge=1)  # processes and threads
     tool_s: float = setting(60.0, gt=0)  # deadline of one tool call, above that of the service behind it
     tool_calls: int = setting(64, ge=0)  # of one program
 

@@ -1,22 +1,18 @@
-"""What satisfies `agentdistill.types.Generate`: vLLM in process, an OpenAI-compatible endpoint, a scripted function."""
+"""What satisfies `agentdistill.types.Engine`: vLLM in process, an OpenAI-compatible endpoint, a scripted function."""
 
-from agentdistill import plugins
-from agentdistill.config import EngineConfig
-from agentdistill.engines.base import Engine, EngineLoad, engine_name
+from agentdistill.engines.base import Opener, actor_gpus, engine_gpus, engine_name, open_engine, tells
 from agentdistill.engines.scripted import Expert, ScriptedEngine
+from agentdistill.types import Engine, EngineLoad
 
-
-async def open_engine(config: EngineConfig) -> Engine:
-    """Open the engine that the config names. Raises EngineError, MissingPartError, ConfigError."""
-    if config.engine == "scripted":
-        return ScriptedEngine(plugins.load("expert", config.expert), name=engine_name(config))
-    if config.engine == "openai":
-        from agentdistill.engines.openai import OpenAIEngine
-
-        return OpenAIEngine(config)
-    from agentdistill.engines.vllm import VllmEngine
-
-    return await VllmEngine.open(config)
-
-
-__all__ = ["Engine", "EngineLoad", "Expert", "ScriptedEngine", "engine_name", "open_engine"]
+__all__ = [
+    "Engine",
+    "EngineLoad",
+    "Expert",
+    "Opener",
+    "ScriptedEngine",
+    "actor_gpus",
+    "engine_gpus",
+    "engine_name",
+    "open_engine",
+    "tells",
+]

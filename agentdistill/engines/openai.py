@@ -12,9 +12,8 @@ import os
 from typing import Any
 
 from agentdistill.config import EngineConfig
-from agentdistill.engines.base import EngineLoad
 from agentdistill.errors import EngineError, PromptTooLongError
-from agentdistill.types import Completion, FinishReason, Request
+from agentdistill.types import Completion, EngineLoad, FinishReason, Request
 
 _LONGEST_PAUSE_S = 120.0  # between two tries, where the endpoint asks for it; the client itself takes at most 8
 _REFUSED = (400, 413, 422)
@@ -135,6 +134,11 @@ class OpenAIEngine:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+async def open_engine(config: EngineConfig) -> OpenAIEngine:
+    """The engine of the endpoint that the config names; nothing is asked of it yet."""
+    return OpenAIEngine(config)
 
 
 def _shares(total: int, n: int) -> list[int]:

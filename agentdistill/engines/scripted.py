@@ -6,9 +6,11 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentdistill.engines.base import EngineLoad
+from agentdistill import plugins
+from agentdistill.config import EngineConfig
+from agentdistill.engines.base import tells
 from agentdistill.errors import EngineError
-from agentdistill.types import Completion, FinishReason, Message, Request, Role
+from agentdistill.types import Completion, EngineLoad, FinishReason, Message, Request, Role
 
 #: Writes the assistant's next turn, or the rest of it where the last message is the assistant's own beginning.
 #: `seed` is the request's, plus the index of the completion.
@@ -47,3 +49,13 @@ class ScriptedEngine:
 
     async def close(self) -> None:
         return None
+
+
+def _name(config: EngineConfig) -> str:
+    return f"scripted:{config.expert}"
+
+
+@tells(engine_name=_name)
+async def open_engine(config: EngineConfig) -> ScriptedEngine:
+    """The engine of the expert that the config names. Raises ConfigError where there is none of that name."""
+    return ScriptedEngine(plugins.load("expert", config.expert), _name(config))

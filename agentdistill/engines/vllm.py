@@ -13,14 +13,14 @@ from typing import Any
 
 from agentdistill.config import EngineConfig
 from agentdistill.engines import last_words
-from agentdistill.engines.base import EngineLoad, engine_name
+from agentdistill.engines.base import tells
 from agentdistill.engines.guardian import Guardian
 from agentdistill.engines.int8 import int8_copy
 from agentdistill.engines.merged import merged_copy
 from agentdistill.errors import EngineError, MissingPartError, PromptTooLongError
 from agentdistill.models import resolve
 from agentdistill.processor import cpu_has_bfloat16
-from agentdistill.types import Completion, FinishReason, Request
+from agentdistill.types import Completion, EngineLoad, FinishReason, Request
 
 _CPU_BATCHED_TOKENS = 4_096  # of one scheduler step; vLLM's own default on CPU
 # Of the prefix cache, which holds whole blocks alone: with vLLM's 128 on CPU a turn computes up to 127 tokens again.
@@ -47,7 +47,7 @@ class VllmEngine:
     """One engine; open it with `await VllmEngine.open(config)`."""
 
     def __init__(self, config: EngineConfig, llm: Any, guardian: Guardian, pulse: _Pulse, lora: Any) -> None:
-        self.model = engine_name(config)
+        self.model = _name(config)
         self.revision = config.revision or ""
         self._config, self._llm, self._guardian, self._pulse, self._lora = config, llm, guardian, pulse, lora
         self._tokenizer = llm.get_tokenizer()
@@ -193,6 +193,17 @@ def _start(llm_class: Any, arguments: Any, logger: type) -> Any:
     engine_config.parallel_config.distributed_executor_backend = "uni"
     with OMPProcessManager(engine_config).configure_omp_envs(rank=0, local_rank=0):
         return llm_class.from_vllm_config(engine_config, stat_loggers=[logger])
+
+
+def _name(config: EngineConfig) -> str:
+    name = config.model if config.adapter is None else f"{config.model}+{config.adapter}"
+    return name if config.quantization is None else f"{name}:{config.quantization}"
+
+
+@tells(gpus=lambda config: config.tensor_parallel, engine_name=_name)
+async def open_engine(config: EngineConfig) -> VllmEngine:
+    """Load the model. Raises as `VllmEngine.open`."""
+    return await VllmEngine.open(config)
 
 
 def prepare_environment(config: EngineConfig) -> None:

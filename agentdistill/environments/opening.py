@@ -6,16 +6,13 @@ its retriever has a class method `from_supplies(supplies, **settings)` besides, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from agentdistill import plugins
 from agentdistill.agent import EpisodeSettings
 from agentdistill.errors import ConfigError
+from agentdistill.tools import SearchText
 from agentdistill.types import CodeSession, Environment
-
-#: The agent's search tool: a query to numbered passages as text.
-SearchText = Callable[[str], Awaitable[str]]
 
 
 class Supplies(Protocol):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 from agentdistill.environments.none import NoEnvironment
-from agentdistill.environments.opening import SearchText, Supplies
+from agentdistill.environments.opening import Supplies
 from agentdistill.errors import BusyError, RetrieverError
+from agentdistill.tools import SearchText
 from agentdistill.types import Question
 
 

@@ -12,7 +12,7 @@ from agentdistill.grading.factual import exact_match, factual_answer
 from agentdistill.grading.judge import JUDGE_PREFIX
 from agentdistill.schema import TRAJECTORIES, trajectory_to_row
 from agentdistill.storage import STEP, read_columns
-from agentdistill.types import INVALID_ACTIONS, ActionError, StopReason, Trajectory
+from agentdistill.types import INVALID_ACTIONS, ActionError, StopReason, Trajectory, rows_that_count
 
 EXECUTION_ERRORS = frozenset({ActionError.EXECUTION, ActionError.LIMIT})
 _BALLOT_CHARS = 2_000  # a longer answer votes as it is written: its canonical form would take seconds
@@ -82,12 +82,14 @@ class EpisodeFacts:
 
 
 def read_episodes(folder: str) -> list[EpisodeFacts]:
-    """The facts of every trajectory in a folder of scores, as a finished rollout leaves it: each key once."""
-    return [
+    """The facts of every trajectory in a folder of scores; where a key stands twice, of the row that counts."""
+    facts = [
         EpisodeFacts.from_row(row)
         for path in storage.parquet_files(folder)
         for row in read_columns(path, TRAJECTORIES, EPISODE_COLUMNS).to_pylist()
     ]
+    keys = (((fact.question_id, fact.sample_index), fact.stop_reason) for fact in facts)
+    return [facts[position] for position in sorted(rows_that_count(keys).values())]
 
 
 def mean_tokens(episodes: Sequence[EpisodeFacts]) -> float:

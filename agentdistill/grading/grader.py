@@ -16,28 +16,16 @@ from agentdistill.grading.judge import Judge
 from agentdistill.grading.mathematics.pool import MathWorkers
 from agentdistill.grading.mathematics.process import Comparison, Verdict
 from agentdistill.grading.mathematics.quick import quick_verdict
-from agentdistill.grading.requests import GradeRequest
+from agentdistill.grading.own import rule
+from agentdistill.grading.requests import GradeRequest, Ruling
 from agentdistill.grading.text import MAX_ANSWER_CHARS, find_answer
-from agentdistill.types import Grade, Kind
+from agentdistill.types import Grade, Kind, Question
 
 #: Name and version of what decides; trajectories record it. A change that can change a verdict raises the number.
 MATH_GRADER = "math-1"
 FACTUAL_GRADER = "factual-1"
 
 _FEW, _SHORT_CHARS = 8, 2_000  # answers that are graded where they come, if nothing about them is hard
-
-
-@dataclass(frozen=True, slots=True)
-class GraderSettings:
-    """Bounds of one comparison, and how many run at once."""
-
-    workers: int = 2  # processes, about 150 MB each; started when the first comparison needs algebra
-    limit_s: float = 3.0  # processor time of one comparison; the answer is wrong beyond it, and the grader says why
-    memory_mb: int = 1_536  # address space of a comparing process
-
-    @classmethod
-    def from_config(cls, config: GradingConfig) -> GraderSettings:
-        return cls(config.workers, config.limit_s, config.memory_mb)
 
 
 @dataclass(slots=True)
@@ -55,43 +43,62 @@ class Grader:
     Safe to use from several threads. Close it, or use it as a context manager.
     """
 
-    def __init__(self, settings: GraderSettings | None = None, judge: Judge | None = None) -> None:
-        settings = settings or GraderSettings()
+    def __init__(self, config: GradingConfig | None = None, judge: Judge | None = None) -> None:
+        config = config or GradingConfig()
         self.counts = GradeCounts()
         self.judge = judge
-        self._math = MathWorkers(settings.workers, settings.limit_s, settings.memory_mb)
+        self._math = MathWorkers(config.workers, config.limit_s, config.memory_mb)
 
     def grade(self, request: GradeRequest) -> Grade:
         """The grade of one answer. Raises DataError for a request without gold, GradingError where nothing decided."""
-        [grade] = self.grade_many([request])
-        if grade is None:
-            raise GradingError("the judge gave no verdict; the answer stays ungraded")
-        return grade
+        [ruling] = self.rule_many([request])
+        if ruling.grade is None:
+            raise GradingError(f"{ruling.reason}; the answer stays ungraded")
+        return ruling.grade
 
     def grade_many(self, requests: Sequence[GradeRequest]) -> list[Grade | None]:
-        """The grades in order; None where the judge failed. Without a judge none is None.
-
-        Blocks; with a judge it runs an event loop of its own. Raises DataError for a request without gold,
-        GradingError where workers cannot be kept alive.
-        """
-        if self.judge is not None:
-            return asyncio.run(self.grade_many_async(requests))
-        return list(self._grade_texts(requests))
+        """The grades in order; None where the judge, or a grader of one's own, failed. Raises as `rule_many`."""
+        return [ruling.grade for ruling in self.rule_many(requests)]
 
     async def grade_many_async(self, requests: Sequence[GradeRequest]) -> list[Grade | None]:
         """As `grade_many`, for a running event loop, which goes on meanwhile."""
+        return [ruling.grade for ruling in await self.rule_many_async(requests)]
+
+    def rule_many(self, requests: Sequence[GradeRequest]) -> list[Ruling]:
+        """The grades in order, each with the reason where there is none.
+
+        Blocks; for a judge or a grader of one's own it runs an event loop. Raises DataError for a request without gold,
+        ConfigError where there is no grader of a request's kind, GradingError where workers cannot be kept alive.
+        """
+        if self.judge is not None or any(request.is_own for request in requests):
+            return asyncio.run(self.rule_many_async(requests))
+        return [Ruling(grade) for grade in self._grade_texts(requests)]
+
+    async def rule_many_async(self, requests: Sequence[GradeRequest]) -> list[Ruling]:
+        """As `rule_many`, for a running event loop, which goes on meanwhile."""
+        own = [index for index, request in enumerate(requests) if request.is_own]
+        others = [index for index, request in enumerate(requests) if not request.is_own]
+        rulings = dict(zip(others, await self._rule_known([requests[index] for index in others]), strict=True))
+        rulings |= dict(zip(own, await asyncio.gather(*(rule(requests[index]) for index in own)), strict=True))
+        self.counts.graded += len(own)
+        return [rulings[index] for index in range(len(requests))]
+
+    async def _rule_known(self, requests: Sequence[GradeRequest]) -> list[Ruling]:
+        """On mathematics and facts."""
         at_once = self._grade_at_once(requests)
         if at_once is None:
             at_once = await asyncio.to_thread(self._grade_texts, requests)
-        grades: list[Grade | None] = list(at_once)
+        rulings = [Ruling(grade) for grade in at_once]
         if self.judge is None:
-            return grades
+            return rulings
         asked = [index for index, request in enumerate(requests) if request.needs_judge]
         verdicts = await self.judge.judge_many([requests[index] for index in asked])
         for index, verdict in zip(asked, verdicts, strict=True):
-            name = self.judge.name
-            grades[index] = None if verdict is None else Grade(float(verdict), verdict, name)
-        return grades
+            if verdict is None:
+                rulings[index] = Ruling(None, f"the judge gave no verdict: {self.judge.reason(requests[index])}")
+            else:
+                rulings[index] = Ruling(Grade(float(verdict), verdict, self.judge.name))
+        return rulings
 
     def close(self) -> None:
         self._math.close()
@@ -105,10 +112,10 @@ class Grader:
     def _grade_texts(self, requests: Sequence[GradeRequest]) -> list[Grade]:
         for request in requests:
             request.check()
-        verdicts = self._math_verdicts([request for request in requests if request.kind is Kind.MATH])
+        verdicts = self._math_verdicts([request for request in requests if request.kind == Kind.MATH])
         self.counts.graded += len(requests)
         return [
-            _math_grade(verdicts[_comparison_key(request)]) if request.kind is Kind.MATH else _factual_grade(request)
+            _math_grade(verdicts[_comparison_key(request)]) if request.kind == Kind.MATH else _factual_grade(request)
             for request in requests
         ]
 
@@ -119,7 +126,7 @@ class Grader:
         grades = []
         for request in requests:
             request.check()
-            if request.kind is not Kind.MATH:
+            if request.kind != Kind.MATH:
                 grades.append(_factual_grade(request))
             elif (verdict := _plain_verdict(*_comparison_key(request))) is not None:
                 grades.append(_math_grade(verdict))
@@ -184,16 +191,31 @@ def shared_grader() -> Grader:
     global _shared
     with _shared_lock:
         if _shared is None:
-            _shared = Grader(GraderSettings(workers=1))
+            _shared = Grader(GradingConfig(workers=1))
             atexit.register(_shared.close)
         return _shared
 
 
-def grade(kind: Kind, gold: Sequence[str], prediction: str | None, question: str = "") -> Grade:
-    """The grade of one answer: by value for mathematics, by exact match and F1 for facts.
+def grade(kind: str, gold: Sequence[str], prediction: str | None, question: str = "") -> Grade:
+    """The grade of one answer: by value for mathematics, by exact match and F1 for facts, else by the grader named.
 
-    Raises DataError where there is no gold answer.
+    Raises DataError where there is no gold answer, GradingError where a grader gave no grade.
     """
     if isinstance(gold, str):
         raise DataError(f"the gold answers are the text {gold[:80]!r}, expected a sequence of texts")
     return shared_grader().grade(GradeRequest(kind, tuple(gold), prediction, question))
+
+
+async def grade_mathematics(question: Question, answer: str | None) -> Grade | None:
+    """The grader of mathematics by its name, for a grader that leaves some questions to it."""
+    return await _grade_as(Kind.MATH, question, answer)
+
+
+async def grade_facts(question: Question, answer: str | None) -> Grade | None:
+    """The grader of facts by its name: exact match and F1."""
+    return await _grade_as(Kind.FACTUAL, question, answer)
+
+
+async def _grade_as(kind: Kind, question: Question, answer: str | None) -> Grade | None:
+    [grade] = await shared_grader().grade_many_async([GradeRequest(kind, question.answers, answer, question.text)])
+    return grade

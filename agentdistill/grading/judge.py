@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agentdistill.config import JudgeConfig
 from agentdistill.errors import BusyError, EngineError, PromptTooLongError
 from agentdistill.grading.factual import exact_match, factual_answer
 from agentdistill.grading.requests import GradeRequest
@@ -41,15 +42,10 @@ _JSON_OBJECT = re.compile(r"\{[^{}]*\}")
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    """How to ask. `model` is part of the key of every cached verdict."""
+    """Whom to ask, and how."""
 
-    model: str
-    attempts: int = 3  # per answer, the first one included
-    in_flight: int = 32
-    max_tokens: int = 256
-    retry_temperature: float = 0.7  # a greedy model would write the same nonsense again
-    backoff_s: float = 1.0  # before the second attempt; doubles
-    cache_folder: str | None = None  # a path or an fsspec URL; null keeps verdicts in memory
+    model: str  # part of the key of every cached verdict
+    config: JudgeConfig = field(default_factory=JudgeConfig)  # where its `cache` is null, verdicts are kept in memory
 
 
 @dataclass(slots=True)
@@ -77,9 +73,10 @@ class Judge:
 
     def __init__(self, generate: Generate, settings: JudgeSettings) -> None:
         self.settings = settings
+        self._config = settings.config
         self.counts = JudgeCounts()
         self._generate = generate
-        self._cache = VerdictCache(settings.cache_folder)
+        self._cache = VerdictCache(settings.config.cache)
         self._reasons: dict[str, str] = {}  # key -> why its last attempt failed
 
     @property
@@ -98,7 +95,7 @@ class Judge:
         """
         keys = [self._key(request) for request in requests]
         asked = {key: request for key, request in zip(keys, requests, strict=True) if key not in self._cache}
-        slots = asyncio.Semaphore(self.settings.in_flight)
+        slots = asyncio.Semaphore(self._config.in_flight)
 
         async def ask(key: str, request: GradeRequest) -> None:
             async with slots:
@@ -115,10 +112,10 @@ class Judge:
         return verdicts
 
     async def _ask(self, key: str, request: GradeRequest) -> bool | None:
-        for attempt in range(self.settings.attempts):
+        for attempt in range(self._config.attempts):
             if attempt:
                 self.counts.retries += 1
-                await asyncio.sleep(self.settings.backoff_s * 2 ** (attempt - 1))
+                await asyncio.sleep(self._config.backoff_s * 2 ** (attempt - 1))
             try:
                 [completion, *_] = await self._generate(self._request(request, attempt))
             except PromptTooLongError as error:
@@ -141,8 +138,8 @@ class Judge:
 
     def _request(self, request: GradeRequest, attempt: int) -> Request:
         sampling = Sampling(
-            temperature=self.settings.retry_temperature if attempt else 0.0,
-            max_tokens=self.settings.max_tokens,
+            temperature=self._config.retry_temperature if attempt else 0.0,
+            max_tokens=self._config.max_tokens,
             seed=attempt,
         )
         messages = (Message(Role.SYSTEM, _INSTRUCTIONS), Message(Role.USER, _case(request)))

@@ -25,7 +25,7 @@ from agentdistill.runtime.connection import ray_cluster
 from agentdistill.runtime.services import Services, services
 from agentdistill.schema import QUESTIONS, questions_from_table, questions_to_table
 from agentdistill.select import select
-from agentdistill.types import SEARCH, Question, ToolText
+from agentdistill.types import SEARCH_TOOL, Question, ToolText
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def rollout_spec(run: Run, names: Services) -> RolloutSpec:
 
 def described_tools(config: RunConfig) -> tuple[ToolText, ...]:
     """What the prompts of this run say can be called, beside final_answer."""
-    return (SEARCH,) if config.retriever.enabled else ()
+    return (SEARCH_TOOL,) if config.retriever.enabled else ()
 
 
 def select_examples(run: Run) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from agentdistill.errors import DataError
 from agentdistill.evaluate.episodes import EPISODE_COLUMNS, EpisodeFacts
 from agentdistill.schema import TRAJECTORIES
 from agentdistill.storage import STEP, read_columns
+from agentdistill.types import counts_over
 
 _COLUMNS = [
     *EPISODE_COLUMNS,
@@ -47,7 +48,7 @@ class Fact:
 def read_facts(paths: Iterable[str]) -> tuple[list[Fact], list[DataError]]:
     """The facts of every trajectory in the Parquet files, and one error for each file that cannot be read.
 
-    Where a key stands twice, a finished episode counts before one that the system failed, then the one read first.
+    Where a key stands twice, one row counts (`agentdistill.types.counts_over`).
     """
     kept: dict[tuple[Any, ...], Fact] = {}
     broken: list[DataError] = []
@@ -63,7 +64,7 @@ def read_facts(paths: Iterable[str]) -> tuple[list[Fact], list[DataError]]:
             continue
         for fact in facts:
             key = (*fact.key, fact.episode.seed)
-            if key not in kept or kept[key].episode.stop_reason.is_system > fact.episode.stop_reason.is_system:
+            if key not in kept or counts_over(fact.episode.stop_reason, kept[key].episode.stop_reason):
                 kept[key] = fact
     return list(kept.values()), broken
 

@@ -37,6 +37,7 @@ from agentdistill.retrieval.manifest import (
 )
 from agentdistill.retrieval.prebuilt import adopt_index
 from agentdistill.retrieval.vectors import VectorShards
+from agentdistill.rows import HUB_PREFIX
 
 if TYPE_CHECKING:
     from agentdistill.config.retriever import RetrieverConfig
@@ -264,7 +265,9 @@ def _lock(held: int, work: Path) -> bool:
 
 def _origin(source: Any) -> str:
     """What tells whether a file corpus has changed since it was read; empty where only reading can tell."""
-    if not isinstance(source, str | Path) or str(source) == BUILTIN or "://" in str(source) or str(source)[:3] == "hf:":
+    if not isinstance(source, str | Path) or str(source) == BUILTIN:
+        return ""
+    if "://" in str(source) or str(source).startswith(HUB_PREFIX):
         return ""
     parts = [f"{file}:{file_checksum(Path(file))}" for file in corpus_files(str(source))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

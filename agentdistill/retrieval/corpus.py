@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from agentdistill.errors import DataError, MissingPartError
+from agentdistill import storage
+from agentdistill.errors import DataError
+from agentdistill.rows import HUB_PREFIX, LocatedRow, ending, json_lines, parquet_table, read_batches, read_rows
 
 PASSAGES = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string())])
 BATCH_ROWS = 4096
 
 #: The built-in task's corpus.
 BUILTIN = "builtin"
-_JSON_ENDINGS = (".jsonl", ".json", ".jsonl.gz", ".ndjson")
+#: A .json corpus is JSON Lines too: so Search-R1 and others publish theirs.
+_FORMATS = {".jsonl": json_lines, ".json": json_lines, ".ndjson": json_lines, ".parquet": parquet_table}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ class Columns:
 def read_corpus(source: Any, columns: Columns | None = None) -> Iterator[pa.RecordBatch]:
     """Yield batches with the schema PASSAGES, at most BATCH_ROWS rows each.
 
-    `source` is "builtin", a path or fsspec URL of a Parquet or JSON Lines file or a folder of them, `hf:NAME[:SPLIT]`
-    (a Hugging Face dataset's hub id or saved folder), or an iterable of rows with the attributes id, title and text.
+    `source` is "builtin", a path or fsspec URL of a Parquet or JSON Lines file or a folder of them,
+    `hub:OWNER/NAME[:SPLIT]` (a data set of the hub, or a folder that the package datasets reads or has saved), or an
+    iterable of rows with the attributes id, title and text.
     Rows with `contents` have the title in quotes on their first line, as Search-R1's Wikipedia does.
     Raises DataError with file and line for a row without id or text, or a line that is not JSON.
     """
@@ -48,20 +49,23 @@ def read_corpus(source: Any, columns: Columns | None = None) -> Iterator[pa.Reco
         from agentdistill.tasks.world import corpus
 
         return _batched(_from_objects(corpus()))
-    if source.startswith("hf:"):
-        return _batched(_from_dataset(source, columns))
+    if source.startswith(HUB_PREFIX):
+        return _batched(_passages(read_rows(source), columns))
     return _read_files(source, columns)
 
 
 def corpus_files(path: str) -> list[str]:
     """The files of a corpus given as a file or a folder. Raises DataError where there are none."""
-    system, inner = fsspec.core.url_to_fs(path)
+    system, inner = storage.filesystem(path)
     if not system.exists(inner):
-        raise DataError(f"{path}: there is no such corpus; expected a Parquet or JSON Lines file, or a folder of them")
+        raise DataError(
+            f"{path}: there is no such corpus; expected a Parquet or JSON Lines file, a folder of them, or "
+            "hub:OWNER/NAME"
+        )
     if not system.isdir(inner):
         return [path]
     names = sorted(Path(name).name for name in system.ls(inner, detail=False))
-    found = [f"{path.rstrip('/')}/{name}" for name in names if name.endswith((".parquet", *_JSON_ENDINGS))]
+    found = [f"{path.rstrip('/')}/{name}" for name in names if ending(name) in _FORMATS]
     if not found:
         raise DataError(f"{path}: this folder holds neither *.parquet nor *.jsonl")
     return found
@@ -82,10 +86,10 @@ def split_contents(value: str) -> tuple[str, str]:
 
 def _read_files(source: str, columns: Columns) -> Iterator[pa.RecordBatch]:
     for path in corpus_files(source):
-        if path.endswith(".parquet"):
+        if ending(path) == ".parquet":
             yield from _from_parquet(path, columns)
         else:
-            yield from _batched(_from_json_lines(path, columns))
+            yield from _batched(_passages(read_rows(path, formats=_FORMATS, holds="passage"), columns))
 
 
 def _from_objects(rows: Iterable[Any]) -> Iterator[tuple[str, str, str]]:
@@ -94,41 +98,8 @@ def _from_objects(rows: Iterable[Any]) -> Iterator[tuple[str, str, str]]:
         yield _checked(fields, Columns(), f"corpus, row {number}")
 
 
-def _from_json_lines(path: str, columns: Columns) -> Iterator[tuple[str, str, str]]:
-    try:
-        with fsspec.open(path, "rb", compression="infer") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield _checked(_parse(line, path, number), columns, f"{path}, line {number}")
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot read this file: {error}") from error
-
-
-def _parse(line: bytes, path: str, number: int) -> Mapping[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{path}, line {number}: not valid JSON ({error}); expected one JSON object a line") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}, line {number}: {type(value).__name__}, expected a JSON object")
-    return value
-
-
-def _from_dataset(source: str, columns: Columns) -> Iterator[tuple[str, str, str]]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingPartError(f"corpus {source}: needs the package datasets; run `pip install datasets`") from error
-    name, _, split = source.removeprefix("hf:").partition(":")
-    try:
-        if Path(name).is_dir() and (Path(name) / "state.json").exists():
-            rows = datasets.load_from_disk(name)
-        else:
-            rows = datasets.load_dataset(name, split=split or "train", streaming=True)
-    except (OSError, ValueError, ConnectionError) as error:
-        raise DataError(f"corpus {source}: cannot open this dataset: {error}") from error
-    for number, row in enumerate(rows, start=1):
-        yield _checked(row, columns, f"{source}, row {number}")
+def _passages(rows: Iterable[LocatedRow], columns: Columns) -> Iterator[tuple[str, str, str]]:
+    return (_checked(row, columns, where) for where, row in rows)
 
 
 def _checked(row: Mapping[str, Any], columns: Columns, where: str) -> tuple[str, str, str]:
@@ -167,18 +138,9 @@ def _to_batch(rows: list[tuple[str, str, str]]) -> pa.RecordBatch:
 
 
 def _from_parquet(path: str, columns: Columns) -> Iterator[pa.RecordBatch]:
-    system, inner = fsspec.core.url_to_fs(path)
-    try:
-        with system.open(inner, "rb") as source:
-            file = pq.ParquetFile(source)
-            names = set(file.schema_arrow.names)
-            wanted = _parquet_columns(path, names, columns)
-            row = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
-                yield _parquet_batch(batch, columns, path, row)
-                row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a complete Parquet file: {error}") from error
+    """By columns, which is many times faster than by rows: a corpus has millions of them."""
+    for first_row, batch in read_batches(path, BATCH_ROWS, lambda names: _parquet_columns(path, names, columns)):
+        yield _parquet_batch(batch, columns, path, first_row)
 
 
 def _parquet_columns(path: str, names: set[str], columns: Columns) -> list[str]:
@@ -203,7 +165,7 @@ def _parquet_batch(batch: pa.RecordBatch, columns: Columns, path: str, first_row
     for name, column in ((columns.id, ids), (columns.text, texts)):
         blank = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0), True)
         if pc.any(blank).as_py():
-            number = first_row + pc.index(blank, True).as_py() + 1
+            number = first_row + pc.index(blank, True).as_py()
             raise DataError(f"{path}, row {number}: the column {name!r} is empty, expected a value in each row")
     if columns.title in batch.schema.names:
         titles = pc.fill_null(batch.column(columns.title).cast(pa.string()), "")

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from agentdistill.config import RolloutConfig
-from agentdistill.engines.resources import engine_gpus
+from agentdistill.engines import actor_gpus
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.schema import QUESTIONS, questions_to_table
 
@@ -57,7 +57,7 @@ def build_dataset(missing: Sequence[WorkItem], specs: Sequence[RolloutSpec], mon
     spec = specs[0]
     config = spec.rollout
     sizes = portions(len(missing), config)
-    gpus = engine_gpus(spec.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
+    gpus = actor_gpus(spec.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
     dataset = ray.data.from_blocks(list(_blocks(missing, sizes.rows)))
     # Every open call would have a thread that asks for the actor's memory each second: hundreds of them.
     dataset.context.memory_usage_poll_interval_s = None

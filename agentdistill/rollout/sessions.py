@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from agentdistill.config import SandboxConfig
-from agentdistill.environments.opening import SearchText
-from agentdistill.retrieval.tool import search_tool
 from agentdistill.rollout.spec import RolloutSpec
+from agentdistill.tools import SearchText, make_tools, search_text
 from agentdistill.types import CodeSession
 
 
@@ -24,40 +24,33 @@ class SessionSource(Protocol):
 
 
 async def open_session_source(spec: RolloutSpec) -> SessionSource:
-    """Raises SandboxError where the sandbox cannot be opened here."""
-    search = _search(spec)
+    """Raises SandboxError where the sandbox cannot be opened here, ConfigError where a tool is not one."""
+    search = None if spec.retriever_app is None else search_text(spec.retriever, spec.retriever_app)
     if spec.sandbox_app is not None:
         return _Service(spec.sandbox_app, spec.sandbox, search)
-    return _InProcess(spec.sandbox, search)
-
-
-def _search(spec: RolloutSpec) -> SearchText | None:
-    if spec.retriever_app is None:
-        return None
-    from agentdistill.retrieval.client import service_search
-
-    search = service_search(spec.retriever_app, spec.retriever)
-    return search_tool(search, spec.retriever.k, spec.retriever.passage_chars)
+    return _InProcess(spec.sandbox, search, make_tools(spec.tools, spec.retriever, spec.retriever_app))
 
 
 class _InProcess:
     """A sandbox of this actor's own."""
 
-    def __init__(self, config: SandboxConfig, search: SearchText | None) -> None:
+    def __init__(
+        self, config: SandboxConfig, search: SearchText | None, tools: Mapping[str, Callable[..., Any]]
+    ) -> None:
         from agentdistill.sandbox import Sandbox
 
-        self.search = search
+        self.search, self._tools = search, tools
         self._sandbox = Sandbox.from_config(config)
 
     def session(self) -> CodeSession:
-        return self._sandbox.async_session({"search": self.search} if self.search is not None else {})
+        return self._sandbox.async_session(self._tools)
 
     async def close(self) -> None:
         self._sandbox.close()
 
 
 class _Service:
-    """The sandbox that all actors share; its replicas call the retriever themselves."""
+    """The sandbox that all actors share; its replicas hold the tools, and call the retriever themselves."""
 
     def __init__(self, app: str, config: SandboxConfig, search: SearchText | None) -> None:
         from agentdistill.sandbox.service.client import ServiceSandbox

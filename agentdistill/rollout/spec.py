@@ -21,6 +21,7 @@ class RolloutSpec:
     sandbox_app: str | None = None  # the Serve application of the sandbox; None: one inside each actor
     retriever_app: str | None = None  # the Serve application of the retriever; None: no search tool
     retriever: RetrieverConfig = field(default_factory=RetrieverConfig)  # how it is asked
+    tools: tuple[str, ...] = ("search",)  # what code may call, where the sandbox is inside each actor
     grading: GradingConfig = field(default_factory=GradingConfig)
 
 

@@ -1,7 +1,7 @@
 """The trajectories of one run on storage: small files while the run goes on, few large ones afterwards.
 
 Every file is written whole. Where the same key stands twice (an actor died after its write and before its report), one
-row counts: a finished trajectory before a system failure, then the one in the earlier file.
+row counts: `agentdistill.types.counts_over` says which.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow as pa
 from agentdistill import storage
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAJECTORIES, trajectories_to_table
-from agentdistill.types import StopReason, Trajectory
+from agentdistill.types import StopReason, Trajectory, counts_over
 
 Key = tuple[str, int]  # question id, sample index: unique within one run's folder
 
@@ -38,7 +38,7 @@ class Inventory:
     """What a folder of trajectories holds."""
 
     winners: dict[Key, tuple[str, int]] = field(default_factory=dict)  # key -> file and row that count
-    failed: set[Key] = field(default_factory=set)  # keys whose winner is a system failure
+    endings: dict[Key, StopReason] = field(default_factory=dict)  # key -> how its winner ended
     torn: list[str] = field(default_factory=list)  # files that were set aside, by name
     rows_of: dict[str, int] = field(default_factory=dict)  # rows of each file
 
@@ -49,19 +49,20 @@ class Inventory:
     @property
     def finished(self) -> set[Key]:
         """All finished keys, as a new set; ask `is_finished` for one."""
-        return self.winners.keys() - self.failed
+        return {key for key, ended in self.endings.items() if not ended.is_system}
+
+    @property
+    def failed(self) -> set[Key]:
+        """Keys whose winner is a system failure, as a new set."""
+        return {key for key, ended in self.endings.items() if ended.is_system}
 
     def is_finished(self, key: Key) -> bool:
-        return key in self.winners and key not in self.failed
+        return key in self.endings and not self.endings[key].is_system
 
-    def offer(self, key: Key, place: tuple[str, int], is_system_failure: bool) -> None:
+    def offer(self, key: Key, place: tuple[str, int], ended: StopReason) -> None:
         self.rows_of[place[0]] = self.rows_of.get(place[0], 0) + 1
-        if key not in self.winners or (key in self.failed and not is_system_failure):
-            self.winners[key] = place
-            if is_system_failure:
-                self.failed.add(key)
-            else:
-                self.failed.discard(key)
+        if key not in self.endings or counts_over(ended, self.endings[key]):
+            self.winners[key], self.endings[key] = place, ended
 
 
 def take_inventory(folder: str, clean: bool = False) -> Inventory:
@@ -87,7 +88,7 @@ def take_inventory(folder: str, clean: bool = False) -> Inventory:
             continue
         ids, samples, reasons = (table.column(name).to_pylist() for name in _KEY_COLUMNS)
         for row, (question_id, sample, reason) in enumerate(zip(ids, samples, reasons, strict=True)):
-            inventory.offer((question_id, sample), (path, row), StopReason(reason).is_system)
+            inventory.offer((question_id, sample), (path, row), StopReason(reason))
     return inventory
 
 

@@ -15,13 +15,13 @@ from agentdistill.agent import EpisodeSettings, run_episode
 from agentdistill.engines import Engine, open_engine
 from agentdistill.environments import open_environment
 from agentdistill.errors import AgentDistillError
-from agentdistill.grading import Grader, GradeRequest, GraderSettings
+from agentdistill.grading import Grader, graded
 from agentdistill.rollout.monitor import Ending, Reports
 from agentdistill.rollout.sessions import SessionSource, open_session_source
 from agentdistill.rollout.spec import RolloutSpec, WorkItem
 from agentdistill.rollout.store import GroupWriter, Key, take_inventory
 from agentdistill.schema import question_from_row
-from agentdistill.types import Environment, Grade, Question, Trajectory
+from agentdistill.types import Environment, Trajectory
 
 _logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class _Parts:
             specs,
             engine,
             await open_session_source(first),
-            Grader(GraderSettings.from_config(first.grading)),
+            Grader(first.grading),
             [GroupWriter(spec.folder, spec.rollout.flush_s) for spec in specs],
         )
 
@@ -137,14 +137,8 @@ class _Parts:
             trajectory = await run_episode(item.question, self.engine, environment, settings)
         finally:
             await _close(environment)
-        return dataclasses.replace(trajectory, grade=await self._grade(item.question, trajectory))
-
-    async def _grade(self, question: Question, trajectory: Trajectory) -> Grade | None:
-        request = GradeRequest.for_question(question, trajectory.answer)
-        if trajectory.stop_reason.is_system or (self.specs[0].grading.judge and request.needs_judge):
-            return None
-        (grade,) = await self.grader.grade_many_async([request])
-        return grade
+        has_judge = self.specs[0].grading.judge is not None
+        return await graded(trajectory, item.question, self.grader, has_judge)
 
 
 async def _close(environment: Environment) -> None:

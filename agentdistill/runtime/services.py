@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agentdistill.config import RunConfig
 from agentdistill.errors import ConfigError
+from agentdistill.tools import make_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +25,25 @@ class Services:
 def services(config: RunConfig, index: str) -> Iterator[Services]:
     """Deploy both for as long as the context is open, on a running Ray.
 
-    Where the cluster serves other applications, they stay. Raises ConfigError where cluster.serve_port is in use.
+    Where the cluster serves other applications, they stay. Raises ConfigError where cluster.serve_port is in use, or a
+    tool is not one.
     """
     from ray import serve
 
-    from agentdistill.retrieval.client import service_search
     from agentdistill.retrieval.service import retriever_app
-    from agentdistill.retrieval.tool import search_tool
 
     # The folder is part of the name: two runs of one name on one cluster must not take each other's services.
     own = f"{config.name}-{hashlib.sha256(config.folder.encode()).hexdigest()[:8]}"
     names = Services(
         f"{own}-retriever" if config.retriever.enabled else None, f"{own}-sandbox" if config.sandbox.service else None
     )
+    # The retriever is looked for when a tool first calls it, so that both applications can start at once.
+    tools = make_tools(config.tools, config.retriever, names.retriever)
     _start_serve(config)
     targets = []
-    tools = {}
     if names.retriever is not None:
         prefix = "/" if config.cluster.serve_port else None
         targets.append(serve.RunTarget(retriever_app(index, config.retriever), names.retriever, prefix))
-        # It looks for the application when it is first called, so that both can start at once.
-        search = service_search(names.retriever, config.retriever)
-        tools["search"] = search_tool(search, config.retriever.k, config.retriever.passage_chars)
     if names.sandbox is not None:
         from agentdistill.sandbox.service.deployment import sandbox_app
 

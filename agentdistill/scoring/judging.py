@@ -16,12 +16,11 @@ import pyarrow as pa
 
 from agentdistill import storage
 from agentdistill.config import JudgeConfig
-from agentdistill.engines import Engine, engine_name, open_engine
-from agentdistill.engines.resources import engine_gpus
+from agentdistill.engines import Engine, actor_gpus, engine_name, open_engine
 from agentdistill.errors import AgentDistillError, EngineError
 from agentdistill.grading import GradeRequest, Judge, JudgeSettings, judge_name
 from agentdistill.schema import TRAJECTORIES
-from agentdistill.types import Completion, Kind, Request, StopReason
+from agentdistill.types import Completion, Kind, Request, StopReason, kind_of
 
 _COLUMNS = ["question", "kind", "gold_answers", "answer", "stop_reason", "grade"]
 _ERROR = "judge: "  # in front of the reason, in the error of a trajectory without a verdict
@@ -77,7 +76,7 @@ def _ungraded(table: pa.Table) -> list[GradeRequest | None]:
     """For each row the request that a judge has to decide, or None."""
     requests: list[GradeRequest | None] = []
     for row in table.select(_COLUMNS).to_pylist():
-        request = GradeRequest(Kind(row["kind"]), tuple(row["gold_answers"]), row["answer"], row["question"])
+        request = GradeRequest(kind_of(row["kind"]), tuple(row["gold_answers"]), row["answer"], row["question"])
         is_open = row["grade"] is None and not StopReason(row["stop_reason"]).is_system and request.needs_judge
         requests.append(request if is_open else None)
     return requests
@@ -90,7 +89,7 @@ def _rule(
     import ray
 
     rows = max(1, min(config.in_flight, math.ceil(len(cases) / (2 * config.actors))))
-    gpus = engine_gpus(config.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
+    gpus = actor_gpus(config.engine, config.gpus_per_actor, bool(ray.cluster_resources().get("GPU")))
     dataset = ray.data.from_blocks(list(_blocks(cases, rows))).map_batches(
         JudgeWorker,
         fn_constructor_args=(config,),
@@ -129,16 +128,7 @@ class JudgeWorker:
 
     def __init__(self, config: JudgeConfig) -> None:
         self._engine = _LateEngine(config)
-        settings = JudgeSettings(
-            model=engine_name(config.engine),
-            attempts=config.attempts,
-            in_flight=config.in_flight,
-            max_tokens=config.max_tokens,
-            retry_temperature=config.retry_temperature,
-            backoff_s=config.backoff_s,
-            cache_folder=config.cache,
-        )
-        self._judge = Judge(self._engine, settings)
+        self._judge = Judge(self._engine, JudgeSettings(engine_name(config.engine), config))
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
         """The verdicts on a batch of cases, null where there is none, and then why."""

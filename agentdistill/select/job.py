@@ -14,12 +14,15 @@ from agentdistill.agent import load_prompt
 from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAINING_EXAMPLES, TRAJECTORIES, examples_to_table, trajectory_from_row
+from agentdistill.select.making import made_examples
 from agentdistill.select.questions import Survivor, refuse, survivor
 from agentdistill.select.rules import make_rules
 from agentdistill.select.trim import without_repeats
-from agentdistill.types import Message, Role, ToolText, TrainingExample, Trajectory
+from agentdistill.types import Message, Role, StopReason, ToolText, TrainingExample, Trajectory, rows_that_count
 
 _EXAMPLES_PER_GROUP = 1_000
+_KEY_COLUMNS = ["run_id", "question_id", "sample_index", "stop_reason"]
+_TWICE = "stands twice: another row of its key counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class SelectSummary:
     total: int
     kept: int
     dropped: dict[str, int]  # reason -> count
+    examples: int = 0  # made of those that are kept
 
 
 def select(
@@ -41,20 +45,22 @@ def select(
 
     The folder is read twice: once to decide, with a few hundred bytes remembered of each trajectory, and once to write
     those that are kept. Raises DataError where nothing is kept: training could not start, and the reasons say why.
+    ConfigError where a rule or the maker is not there.
     """
     survivors, dropped = _apply_rules(trajectories, config)
     total = len(survivors) + dropped.total()
     refused = refuse(survivors, config)
     dropped.update(refused.values())
-    kept = [item.position for item in survivors if item.position not in refused]
+    kept = [item for item in survivors if item.position not in refused]
     reasons = dict(dropped.most_common())
     storage.write_json(funnel_path, {"total": total, "kept": len(kept), "dropped": reasons})
     if not kept:
         why = ", ".join(f"{reason}: {count}" for reason, count in reasons.items()) or "there are none"
         raise DataError(f"{trajectories}: no trajectory of {total} is fit for training ({why})")
     path = storage.join(training_set, "examples.parquet")
-    storage.write_tables(path, TRAINING_EXAMPLES, _examples(trajectories, set(kept), config, tools))
-    return SelectSummary(path, total, len(kept), reasons)
+    made = _Counted(_examples(trajectories, kept, config, tools))
+    storage.write_tables(path, TRAINING_EXAMPLES, _tables(made, config))
+    return SelectSummary(path, total, len(kept), reasons, made.count)
 
 
 def _apply_rules(folder: str, config: SelectConfig) -> tuple[list[Survivor], Counter[str]]:
@@ -62,7 +68,11 @@ def _apply_rules(folder: str, config: SelectConfig) -> tuple[list[Survivor], Cou
     rules = make_rules(config)
     survivors: list[Survivor] = []
     dropped: Counter[str] = Counter()
+    counting = set(rows_that_count(_keys(folder)).values())
     for position, trajectory in _read(folder, config):
+        if position not in counting:
+            dropped[_TWICE] += 1
+            continue
         reason = next((reason for rule in rules if (reason := rule(trajectory)) is not None), None)
         if reason is not None:
             dropped[reason] += 1
@@ -78,15 +88,46 @@ def _read(folder: str, config: SelectConfig) -> Iterator[tuple[int, Trajectory]]
         yield position, without_repeats(trajectory) if config.trim_repeated else trajectory
 
 
-def _examples(folder: str, kept: set[int], config: SelectConfig, tools: Sequence[ToolText]) -> Iterator[pa.Table]:
-    """The examples of the trajectories at those positions, in tables of a bounded size."""
-    examples = (
-        to_example(trajectory, config.prompt, tools)
-        for position, trajectory in _read(folder, config)
-        if position in kept
-    )
+def _keys(folder: str) -> Iterator[tuple[tuple[str, str, int], StopReason]]:
+    """The key of every row and how it ended, in the order of `_read`."""
+    for path in storage.parquet_files(folder):
+        for row in storage.read_table(path, TRAJECTORIES, _KEY_COLUMNS).to_pylist():
+            yield (row["run_id"], row["question_id"], row["sample_index"]), StopReason(row["stop_reason"])
+
+
+def _examples(
+    folder: str, kept: Sequence[Survivor], config: SelectConfig, tools: Sequence[ToolText]
+) -> Iterator[TrainingExample]:
+    """One of each trajectory that is kept, or what the maker makes of them."""
+    if config.make is not None:
+        yield from made_examples(folder, kept, config, config.make)
+        return
+    positions = {item.position for item in kept}
+    for position, trajectory in _read(folder, config):
+        if position in positions:
+            yield to_example(trajectory, config.prompt, tools)
+
+
+@dataclass
+class _Counted:
+    """Examples on their way to the file, and how many there were."""
+
+    examples: Iterator[TrainingExample]
+    count: int = 0
+
+    def __iter__(self) -> Iterator[TrainingExample]:
+        for example in self.examples:
+            self.count += 1
+            yield example
+
+
+def _tables(made: _Counted, config: SelectConfig) -> Iterator[pa.Table]:
+    """The examples in tables of a bounded size. Raises DataError where the maker made none at all."""
+    examples = iter(made)
     while group := list(islice(examples, _EXAMPLES_PER_GROUP)):
         yield examples_to_table(group)
+    if not made.count:
+        raise DataError(f"select.make is {config.make}, which made no example of any question; expected at least one")
 
 
 def to_example(trajectory: Trajectory, prompt: str = "student", tools: Sequence[ToolText] = ()) -> TrainingExample:

@@ -41,6 +41,11 @@ _ORDER: dict[str, Callable[[Survivor], tuple[int, int]]] = {
 }
 
 
+def in_order(group: Iterable[Survivor], config: SelectConfig) -> list[Survivor]:
+    """A question's survivors, the preferred ones first."""
+    return sorted(group, key=_ORDER[config.per_question])
+
+
 def survivor(position: int, trajectory: Trajectory, config: SelectConfig) -> Survivor:
     """What `refuse` needs to know of the trajectory in that row."""
     turns = [step.text for step in trajectory.steps]
@@ -67,7 +72,7 @@ def refuse(survivors: Iterable[Survivor], config: SelectConfig) -> dict[int, str
     dropped: dict[int, str] = {}
     for group in questions.values():
         kept: list[set[int]] = []
-        for item in sorted(group, key=_ORDER[config.per_question]):
+        for item in in_order(group, config):
             found = set(item.shingles)
             reason = _reason(item, found, kept, written, config)
             if reason is not None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agentdistill import plugins
 from agentdistill.config import SelectConfig
+from agentdistill.errors import DataError
 from agentdistill.types import INVALID_ACTIONS, StopReason, Trajectory
 
 #: Looks at one trajectory; returns why it is dropped, or None.
@@ -16,7 +18,7 @@ Rule = Callable[[Trajectory], str | None]
 
 
 def make_rules(config: SelectConfig) -> list[Rule]:
-    """The chain of rules that the config asks for, in the order in which they are applied."""
+    """The chain of rules that the config asks for, in the order in which they are applied. Raises ConfigError."""
     rules: list[Rule] = [system_failure]
     if config.within_steps:
         rules.append(out_of_budget)
@@ -28,7 +30,27 @@ def make_rules(config: SelectConfig) -> list[Rule]:
         rules.append(repeated_step)
     if config.max_chars is not None:
         rules.append(too_long(config.max_chars))
-    return rules
+    return rules + [own_rule(name) for name in config.rules]
+
+
+def own_rule(name: str) -> Rule:
+    """A rule of somebody's own package. Raises ConfigError where there is none of that name.
+
+    The rule raises DataError where it raised itself, or returned neither a reason nor None.
+    """
+    decide = plugins.load("rule", name)
+
+    def rule(trajectory: Trajectory) -> str | None:
+        try:
+            reason = decide(trajectory)
+        except Exception as error:
+            which = "/".join(map(str, trajectory.key))
+            raise DataError(f"rule {name}: raised {type(error).__name__} on trajectory {which}: {error}") from error
+        if reason is not None and (not isinstance(reason, str) or not reason):
+            raise DataError(f"rule {name}: returned {reason!r:.60}, expected the reason to drop a trajectory, or None")
+        return reason
+
+    return rule
 
 
 def system_failure(trajectory: Trajectory) -> str | None:

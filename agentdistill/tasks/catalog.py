@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
+from agentdistill import plugins
 from agentdistill.errors import DataError
 from agentdistill.types import Kind
 
@@ -49,8 +49,14 @@ _NAMES = {alias: name for name, entry in BENCHMARKS.items() for alias in (name, 
 
 
 def task_names() -> tuple[str, ...]:
-    """Every name that `TaskConfig.task` accepts, without the aliases."""
+    """Every name that `TaskConfig.task` accepts without a package of somebody's own, without the aliases."""
     return (BUILT_IN, FILE, *BENCHMARKS)
+
+
+def is_own(name: str) -> bool:
+    """Whether the name is that of a task which somebody's own package brings; names of ours cannot be taken."""
+    ours = name in (BUILT_IN, FILE) or name.strip().lower() in _NAMES
+    return not ours and plugins.is_known("task", name)
 
 
 def find_benchmark(name: str) -> Benchmark:
@@ -58,6 +64,5 @@ def find_benchmark(name: str) -> Benchmark:
     key = name.strip().lower()
     if key in _NAMES:
         return BENCHMARKS[_NAMES[key]]
-    near = difflib.get_close_matches(key, [BUILT_IN, FILE, *_NAMES], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? Expected" if near else "expected"
-    raise DataError(f"task {name!r}: there is no such task; {hint} one of {', '.join(task_names())}")
+    expected = plugins.three_ways("task", key, task_names(), tuple(_NAMES))
+    raise DataError(f"task {name!r}: there is no such task; expected {expected}")

@@ -6,25 +6,23 @@ import logging
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
-from agentdistill import storage
+from agentdistill import plugins, storage
 from agentdistill.config.questions import TaskConfig
-from agentdistill.errors import DataError, MissingPartError
-from agentdistill.tasks.catalog import BUILT_IN, FILE, Benchmark, find_benchmark
+from agentdistill.errors import AgentDistillError, DataError
+from agentdistill.rows import HUB_PREFIX, LocatedRow, read_rows, stem
+from agentdistill.tasks.catalog import BUILT_IN, FILE, Benchmark, find_benchmark, is_own
 from agentdistill.tasks.check import check_questions
-from agentdistill.tasks.files import LocatedRow, read_rows
 from agentdistill.tasks.rows import Columns, to_questions
 from agentdistill.tasks.world.asking import questions as world_questions
-from agentdistill.types import Kind, Question
+from agentdistill.types import Question, kind_of
 
 log = logging.getLogger(__name__)
 
 #: Names the folder of the published benchmarks where a task's `path` does not.
 DATA_VARIABLE = "AGENTDISTILL_DATA"
-
-HUB_PREFIX = "hub:"
 
 
 def load_questions(config: TaskConfig) -> list[Question]:
@@ -37,7 +35,10 @@ def load_questions(config: TaskConfig) -> list[Question]:
         loaded = world_questions(config.split, config.limit, config.seed)
         check_questions(loaded, f"task {BUILT_IN}")
         return loaded
-    source, loaded = _load_file(config) if config.task == FILE else _load_benchmark(config)
+    if is_own(config.task):
+        source, loaded = f"task {config.task}", _load_own(config)
+    else:
+        source, loaded = _load_file(config) if config.task == FILE else _load_benchmark(config)
     check_questions(loaded, source)
     return sample(loaded, config.limit, config.seed)
 
@@ -50,22 +51,30 @@ def sample(questions: list[Question], limit: int | None, seed: int) -> list[Ques
     return [questions[index] for index in chosen]
 
 
+def _load_own(config: TaskConfig) -> list[Question]:
+    """What the function of somebody's own package makes of the settings."""
+    make: Callable[[TaskConfig], Iterable[Question]] = plugins.load("task", config.task)
+    try:
+        return list(make(config))
+    except AgentDistillError:
+        raise
+    except Exception as error:
+        raise DataError(f"task {config.task}: raised {type(error).__name__}: {error}; expected questions") from error
+
+
 def _load_file(config: TaskConfig) -> tuple[str, list[Question]]:
     if not config.path:
         raise DataError("task file: path is not set, expected a question file")
-    name = config.path.removeprefix(HUB_PREFIX)
-    rows = _hub_rows(config) if config.path.startswith(HUB_PREFIX) else read_rows(config.path)
-    return config.path, to_questions(rows, PurePosixPath(name).stem, _kind(config), _columns(config))
+    rows = _rows(config.path, config)
+    return config.path, to_questions(rows, stem(config.path), _kind(config), _columns(config))
 
 
 def _load_benchmark(config: TaskConfig) -> tuple[str, list[Question]]:
     benchmark = find_benchmark(config.task)
     kind = _kind(config) or benchmark.kind
-    if config.path and config.path.startswith(HUB_PREFIX):
-        source, rows = config.path, _hub_rows(config)
-    else:
-        source = _benchmark_file(benchmark, config.path)
-        rows = read_rows(source)
+    from_hub = bool(config.path and config.path.startswith(HUB_PREFIX))
+    source = str(config.path) if from_hub else _benchmark_file(benchmark, config.path)
+    rows = _rows(source, config)
     columns = _columns(config)
     if benchmark.num_without_answer:
         rows = _answered(rows, columns.answer, benchmark, source)
@@ -104,24 +113,12 @@ def _answered(rows: Iterator[LocatedRow], answer: str, benchmark: Benchmark, sou
         log.info("%s: left out %d published without an answer", source, skipped)
 
 
-def _hub_rows(config: TaskConfig) -> Iterator[LocatedRow]:
-    """The rows of one split of a data set on the hub (or in a folder that `datasets` can read)."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingPartError("reading from the hub needs the package datasets, which is not installed") from error
-    name = (config.path or "").removeprefix(HUB_PREFIX)
-    try:
-        rows = datasets.load_dataset(name, split=config.hub_split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{config.path}: cannot load split {config.hub_split!r}: {reason}") from error
-    for position, row in enumerate(rows, start=1):
-        yield f"{config.path}, row {position}", dict(row)
+def _rows(source: str, config: TaskConfig) -> Iterator[LocatedRow]:
+    return read_rows(source, split=config.hub_split, holds="question")
 
 
-def _kind(config: TaskConfig) -> Kind | None:
-    return None if config.kind == "auto" else Kind(config.kind)
+def _kind(config: TaskConfig) -> str | None:
+    return None if config.kind == "auto" else kind_of(config.kind)
 
 
 def _columns(config: TaskConfig) -> Columns:

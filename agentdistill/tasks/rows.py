@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentdistill import plugins
 from agentdistill.errors import DataError
-from agentdistill.tasks.files import LocatedRow
-from agentdistill.types import Kind, Question
+from agentdistill.rows import LocatedRow
+from agentdistill.types import Kind, Question, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Columns:
 
 
 def to_questions(
-    rows: Iterable[LocatedRow], task: str, kind: Kind | None, columns: Columns, id_prefix: str = ""
+    rows: Iterable[LocatedRow], task: str, kind: str | None, columns: Columns, id_prefix: str = ""
 ) -> list[Question]:
     """One question a row, in order. `kind` None decides by the answers, or by the rows' own "kind" column.
 
@@ -102,13 +103,14 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
-def _own_kind(where: str, row: Mapping[str, Any], guessed: Kind) -> Kind:
+def _own_kind(where: str, row: Mapping[str, Any], guessed: str) -> str:
     value = row.get("kind")
     if value is None:
         return guessed
-    if value not in tuple(Kind):
-        raise DataError(f"{where}: the field 'kind' is {_short(value)}, expected one of {', '.join(Kind)}")
-    return Kind(value)
+    if not isinstance(value, str) or not plugins.is_known("grader", value):
+        expected = plugins.three_ways("grader", str(value))
+        raise DataError(f"{where}: the field 'kind' is {_short(value)}, expected {expected}")
+    return kind_of(value)
 
 
 _NUMBER = re.compile(r"[-+]?[$€£]?\s*[\d.,]*\d[\d.,]*\s*%?")

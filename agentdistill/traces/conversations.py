@@ -1,9 +1,8 @@
 """From the messages of somebody else's agent to steps of ours.
 
-Two forms are known. `smolagents`: the roles system, user, assistant, tool-call and tool-response, with content as text
-or as a list of `{"type": "text", "text": ...}` (smolagents 1.13 to 1.26; the authors of arXiv 2505.17612 publish this).
-`chat`: system, user, assistant, where every user message after the first is an observation. In both, an observation may
-stand with or without its `Observation:` header. What was shown to the model stays as it was, header aside.
+Roles are system, user, assistant, tool-call and tool-response; content is text or a list of
+`{"type": "text", "text": ...}`. An observation may stand with or without its `Observation:` header. What was shown to
+the model stays as it was, header aside. Which rows hold such messages, and where, say the files in `formats/`.
 """
 
 from __future__ import annotations
@@ -12,13 +11,11 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from agentdistill.agent import THOUGHT_CODE
 from agentdistill.final_answer import final_answer_call
 from agentdistill.types import ActionError, FinishReason, PartKind, Step, StopReason
-
-Form = Literal["smolagents", "chat"]
 
 
 class UnreadableRowError(Exception):
@@ -56,8 +53,12 @@ _PRINTED_FAILED = re.compile(
 )
 
 
-def read_conversation(messages: object, form: Form) -> Conversation:
-    """Take the messages of one row apart. Raises UnreadableRowError with the reason."""
+def read_conversation(messages: object, has_responses: bool) -> Conversation:
+    """Take the messages of one row apart. Raises UnreadableRowError with the reason.
+
+    With `has_responses` what a tool answered has a role of its own, and an action that fails has a response for the
+    error beside what it printed; without, every user message after the first is an observation.
+    """
     if not isinstance(messages, list | tuple) or not messages:
         raise UnreadableRowError("messages are not a list")
     turns = [(role, text) for role, text in map(_turn, messages) if role != "tool-call"]
@@ -68,7 +69,7 @@ def read_conversation(messages: object, form: Form) -> Conversation:
     if not spoken or spoken[0][0] != "user":
         raise UnreadableRowError("no user message at the beginning")
     task = _REFERENCE.sub("", _NEW_TASK.sub("", spoken[0][1])).strip()
-    steps = tuple(_step(written, responses, form) for written, responses in _pair(spoken[1:], form))
+    steps = tuple(_step(written, responses, has_responses) for written, responses in _pair(spoken[1:], has_responses))
     return _conclude(systems[0] if systems else None, task, steps)
 
 
@@ -96,7 +97,7 @@ def _text(content: Any) -> str:
     return "\n".join(parts)
 
 
-def _pair(turns: Iterable[tuple[str, str]], form: Form) -> list[tuple[str, list[str]]]:
+def _pair(turns: Iterable[tuple[str, str]], has_responses: bool) -> list[tuple[str, list[str]]]:
     """(what the agent wrote, the responses to it, without their headers) of each step."""
     pairs: list[tuple[str, list[str]]] = []
     previous = "user"
@@ -107,7 +108,7 @@ def _pair(turns: Iterable[tuple[str, str]], form: Form) -> list[tuple[str, list[
             pairs.append((text, []))
         elif not pairs:
             raise UnreadableRowError("two user messages before the agent")
-        elif form == "smolagents" and role == "user" and not _OBSERVES.match(text):
+        elif has_responses and role == "user" and not _OBSERVES.match(text):
             raise UnreadableRowError("a further user message that is no observation")
         else:
             pairs[-1][1].append(_HEADER.sub("", _CALL_ID.sub("", text)).strip("\n"))
@@ -117,7 +118,7 @@ def _pair(turns: Iterable[tuple[str, str]], form: Form) -> list[tuple[str, list[
     return pairs
 
 
-def _step(written: str, responses: list[str], form: Form) -> Step:
+def _step(written: str, responses: list[str], has_responses: bool) -> Step:
     turn = THOUGHT_CODE.read(written, FinishReason.STOP)
     parts, error, message = turn.parts, turn.error, turn.error_message
     observed = "\n".join(responses)
@@ -125,18 +126,15 @@ def _step(written: str, responses: list[str], form: Form) -> Step:
         # Code that our rules find but that was never run there.
         parts = tuple(part for part in parts if part.kind in (PartKind.REASONING, PartKind.THOUGHT))
         error, message = ActionError.NO_CODE, _excerpt(observed[found.start() :])
-    elif error is None and (failure := _failure(responses, form)):
+    elif error is None and (failure := _failure(responses, has_responses)):
         error = ActionError.LIMIT if failure.startswith(_STOPPED) else ActionError.EXECUTION
         message = _excerpt(failure)
     return Step(turn.text, parts, observed, error=error, error_message=message)
 
 
-def _failure(responses: list[str], form: Form) -> str:
-    """What the code raised, as the agent saw it; empty where it did not fail.
-
-    In smolagents' form an action that fails has a response of its own for the error, beside what it printed.
-    """
-    if form == "smolagents":
+def _failure(responses: list[str], has_responses: bool) -> str:
+    """What the code raised, as the agent saw it; empty where it did not fail."""
+    if has_responses:
         return next((text.strip() for text in responses if _RESPONSE_FAILED.match(text)), "")
     text = "\n".join(responses)
     found = _PRINTED_FAILED.search(text)

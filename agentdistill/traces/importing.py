@@ -8,20 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from agentdistill import storage
 from agentdistill.errors import DataError
+from agentdistill.rows import FORMATS, HUB_PREFIX, read_rows, stem
 from agentdistill.schema import trajectories_to_table
-from agentdistill.tasks.load import HUB_PREFIX
-from agentdistill.traces.conversations import Form, UnreadableRowError
-from agentdistill.traces.published import RowReader, form_of
-from agentdistill.traces.sources import iterate_source, stem
-from agentdistill.types import Kind, Trajectory
+from agentdistill.traces.conversations import UnreadableRowError
+from agentdistill.traces.formats.base import Format
+from agentdistill.traces.published import AUTO, RowReader, form_of
+from agentdistill.types import Trajectory
 
 log = logging.getLogger(__name__)
 
 ROWS_PER_FILE = 2_000
+_FORMATS = {suffix: FORMATS[suffix] for suffix in (".jsonl", ".ndjson", ".parquet")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,17 @@ def import_trajectories(
     source: str,
     folder: str,
     *,
-    form: Literal["auto", "smolagents", "chat"] = "auto",
+    form: str = AUTO,
     task: str | None = None,
-    kind: Kind | None = None,
+    kind: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ImportSummary:
     """Read `source` row by row and write Parquet files of at most 2,000 trajectories into `folder`.
 
     `source` is a JSON Lines or Parquet file, or `hub:OWNER/NAME[:SPLIT]`. `form` "auto" goes by the first row: a column
-    `log_data` is smolagents', a column `messages` is chat. `task` None takes the source's name. `kind` None takes each
-    row's own column `kind`. `on_progress` gets the rows read and those imported after every file.
+    `log_data` is smolagents', a column `messages` is chat; else it is the name of a form, built in or one's own. `task`
+    None takes the source's name. `kind` None takes each row's own column `kind`. `on_progress` gets the rows read and
+    those imported after every file.
 
     A row that holds no readable conversation is skipped and counted. The files appear in `folder` once all are written;
     importing the same source again replaces them. Raises DataError where the source is broken, where nothing could be
@@ -124,10 +126,10 @@ def _remove(path: str) -> None:
         system.rm(inner, recursive=True)
 
 
-def _in_form(source: str, form: Literal["auto", "smolagents", "chat"]) -> Iterator[tuple[str, dict[str, Any], Form]]:
+def _in_form(source: str, form: str) -> Iterator[tuple[str, dict[str, Any], Format]]:
     """The rows, and the form of them all; the first row decides."""
-    chosen: Form | None = None
-    for where, row in iterate_source(source):
+    chosen: Format | None = None
+    for where, row in read_rows(source, formats=_FORMATS, holds="trajectory"):
         if chosen is None:
             chosen = form_of(where, row, form)
         yield where, row, chosen

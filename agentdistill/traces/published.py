@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from agentdistill import plugins
 from agentdistill.agent import THOUGHT_CODE
 from agentdistill.agent.record import repeats
 from agentdistill.errors import DataError
-from agentdistill.traces.conversations import Conversation, Form, UnreadableRowError, read_conversation
-from agentdistill.types import Grade, Kind, Message, Role, Trajectory
+from agentdistill.traces.conversations import Conversation, UnreadableRowError
+from agentdistill.traces.formats.base import Format
+from agentdistill.types import Grade, Message, Role, Trajectory, kind_of
 
-_COLUMN: dict[Form, str] = {"smolagents": "log_data", "chat": "messages"}
+AUTO = "auto"  # the form that fits the first row
+
 _QUESTION = ("question", "original_question")
 _GOLD = ("true_answer", "true_answers", "gold_answer", "gold_answers", "ground_truth")
 _GENERATED = ("generated_answer", "predicted_answer", "prediction")
@@ -25,18 +27,20 @@ _CORRECT = ("correct", "is_correct")
 _MODEL = ("model", "model_id")
 
 
-def form_of(where: str, row: Mapping[str, Any], form: Literal["auto", "smolagents", "chat"]) -> Form:
-    """The form of a source, by its first row. Raises DataError where the column it needs is missing."""
-    if form != "auto":
-        if _COLUMN[form] in row:
+def form_of(where: str, row: Mapping[str, Any], name: str) -> Format:
+    """The form of that name, or for "auto" the built-in one that fits a source's first row.
+
+    Raises ConfigError where there is no such form, DataError where the row does not fit.
+    """
+    chosen: Mapping[str, Format] = {
+        known: plugins.load("format", known) for known in (plugins.BUILT_IN["format"] if name == AUTO else [name])
+    }
+    for form in chosen.values():
+        if form.fits(row):
             return form
-        expected = f"{_COLUMN[form]!r} in the form {form}"
-    else:
-        for known, column in _COLUMN.items():
-            if column in row:
-                return known
-        expected = "'log_data' (smolagents) or 'messages' (chat)"
-    found = ", ".join(str(name) for name in row) or "none"
+    columns = " or ".join(f"{form.column!r} ({known})" for known, form in chosen.items())
+    expected = columns if name == AUTO else f"{chosen[name].column!r} in the form {name}"
+    found = ", ".join(str(column) for column in row) or "none"
     raise DataError(f"{where}: there is no column {expected}; the columns there are: {found}")
 
 
@@ -46,13 +50,13 @@ class RowReader:
 
     run_id: str
     task: str
-    kind: Kind | None
+    kind: str | None
     samples: Counter[str] = field(default_factory=Counter)  # question id -> how many so far
     texts: dict[str, bytes] = field(default_factory=dict)  # given id -> digest of its question
 
-    def read(self, where: str, row: Mapping[str, Any], form: Form) -> Trajectory:
+    def read(self, where: str, row: Mapping[str, Any], form: Format) -> Trajectory:
         """The row's trajectory. Raises UnreadableRowError, and DataError where nothing says of which kind it is."""
-        conversation = read_conversation(_messages(row, form), form)
+        conversation = _conversation(row, form)
         own = _first(row, _QUESTION)
         question = own.strip() if isinstance(own, str) and own.strip() else conversation.task
         if not question:
@@ -86,15 +90,14 @@ class RowReader:
             grade=grade,
         )
 
-    def _kind(self, where: str, row: Mapping[str, Any]) -> Kind:
+    def _kind(self, where: str, row: Mapping[str, Any]) -> str:
         if self.kind is not None:
             return self.kind
-        if row.get("kind") in tuple(Kind):
-            return Kind(row["kind"])
-        found = repr(row["kind"]) if "kind" in row else "missing"
-        raise DataError(
-            f"{where}: kind is not given and the column 'kind' is {found}, expected one of {', '.join(Kind)}"
-        )
+        own = row.get("kind")
+        if isinstance(own, str) and plugins.is_known("grader", own):
+            return kind_of(own)
+        found, expected = (repr(own) if "kind" in row else "missing"), plugins.three_ways("grader", str(own))
+        raise DataError(f"{where}: kind is not given and the column 'kind' is {found}, expected {expected}")
 
     def _question_id(self, row: Mapping[str, Any], question: str) -> str:
         """The row's id; a digest of the question where it has none or where the id stands for another question too."""
@@ -108,21 +111,13 @@ class RowReader:
         return f"{name}-{digest.hex()[:16]}"
 
 
-def _messages(row: Mapping[str, Any], form: Form) -> object:
-    """What should be the list of messages."""
-    value = row.get(_COLUMN[form])
-    if form == "chat":
-        return value
-    if value is None or value == "" or value == {} or value == []:
-        raise UnreadableRowError("log_data is empty")
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise UnreadableRowError("log_data is not JSON") from error
-    if not value:
-        raise UnreadableRowError("log_data is empty")
-    return value.get("messages") if isinstance(value, dict) else value
+def _conversation(row: Mapping[str, Any], form: Format) -> Conversation:
+    try:
+        return form.read(row)
+    except UnreadableRowError:
+        raise
+    except Exception as error:  # a form of somebody else's may raise anything
+        raise UnreadableRowError(f"its form raised {type(error).__name__}") from error
 
 
 def _opening(conversation: Conversation, question: str) -> tuple[Message, ...]:

@@ -3,12 +3,12 @@
 Nothing here imports a third-party package.
 """
 
-from agentdistill.types.engines import Generate
+from agentdistill.types.engines import Engine, EngineLoad, Generate, ScoringEngine
 from agentdistill.types.environments import CodeError, CodeSession, Environment, Limit, Outcome
 from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
 from agentdistill.types.parts import BETWEEN_PARTS, Part, PartKind, action_of, text_of
-from agentdistill.types.questions import Kind, Question
-from agentdistill.types.tools import SEARCH, Passage, Search, ToolText
+from agentdistill.types.questions import Kind, Question, kind_of
+from agentdistill.types.tools import SEARCH_TOOL, Passage, Search, ToolText
 from agentdistill.types.training import TrainingExample
 from agentdistill.types.trajectories import (
     INVALID_ACTIONS,
@@ -19,18 +19,22 @@ from agentdistill.types.trajectories import (
     Step,
     StopReason,
     Trajectory,
+    counts_over,
+    rows_that_count,
 )
 
 __all__ = [
     "BETWEEN_PARTS",
     "INVALID_ACTIONS",
     "OBSERVATION_HEADER",
-    "SEARCH",
+    "SEARCH_TOOL",
     "ActionError",
     "Candidate",
     "CodeError",
     "CodeSession",
     "Completion",
+    "Engine",
+    "EngineLoad",
     "Environment",
     "FinishReason",
     "Generate",
@@ -46,6 +50,7 @@ __all__ = [
     "Request",
     "Role",
     "Sampling",
+    "ScoringEngine",
     "Search",
     "Step",
     "StopReason",
@@ -53,5 +58,8 @@ __all__ = [
     "TrainingExample",
     "Trajectory",
     "action_of",
+    "counts_over",
+    "kind_of",
+    "rows_that_count",
     "text_of",
 ]

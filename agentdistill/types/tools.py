@@ -26,8 +26,8 @@ class ToolText:
     full: str  # the same for a teacher, who has not been trained on it: "returns a few passages of ..."
 
 
-#: The retriever, as a tool of the agent.
-SEARCH = ToolText(
+#: The retriever as the agent's tool.
+SEARCH_TOOL = ToolText(
     name="search",
     call="search(query)",
     brief="finds passages",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from agentdistill.types.messages import Message, Role
 from agentdistill.types.parts import Part, PartKind, action_of, text_of
-from agentdistill.types.questions import Kind
 
 
 class StopReason(StrEnum):
@@ -33,6 +34,27 @@ class StopReason(StrEnum):
 _SYSTEM_REASONS = frozenset(
     {StopReason.ENGINE_ERROR, StopReason.SANDBOX_ERROR, StopReason.RETRIEVER_ERROR, StopReason.INTERNAL_ERROR}
 )
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def counts_over(ended: StopReason, before: StopReason) -> bool:
+    """Whether a record that ended so counts in place of one with the same key that was met before it.
+
+    A key may stand twice: an actor died after its write and before its report. One that the agent ended counts before
+    one that the system failed, then the one met first.
+    """
+    return before.is_system and not ended.is_system
+
+
+def rows_that_count(rows: Iterable[tuple[_Key, StopReason]]) -> dict[_Key, int]:
+    """The position of the row that counts for each key (see `counts_over`)."""
+    kept: dict[_Key, tuple[int, StopReason]] = {}
+    for position, (key, ended) in enumerate(rows):
+        if key not in kept or counts_over(ended, kept[key][1]):
+            kept[key] = (position, ended)
+    return {key: position for key, (position, _) in kept.items()}
 
 
 class ActionError(StrEnum):
@@ -127,7 +149,7 @@ class Trajectory:
     question_id: str
     sample_index: int
     task: str
-    kind: Kind
+    kind: str  # the question's: a Kind, or the name of a grader
     question: str
     gold_answers: tuple[str, ...]
     role: str  # who acted: "teacher", "student", ...
@@ -141,7 +163,7 @@ class Trajectory:
     steps: tuple[Step, ...]
     answer: str | None
     stop_reason: StopReason
-    error: str  # what failed, where stop_reason is a system failure
+    error: str  # what failed, where stop_reason is a system failure; or why there is no grade
     repeated: bool = False  # the episode ran the same code and saw the same observation again
     grade: Grade | None = None
     seed: int | None = None

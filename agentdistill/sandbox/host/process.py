@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import os
 import signal
@@ -16,7 +17,7 @@ from agentdistill import errors
 from agentdistill.sandbox import wire
 from agentdistill.sandbox.host import usage
 from agentdistill.sandbox.host.channel import Channel
-from agentdistill.sandbox.host.limits import Limits
+from agentdistill.sandbox.host.limits import Limits, wire_bytes
 from agentdistill.sandbox.host.tools import Answers, ToolLog
 from agentdistill.sandbox.inside.capture import cut
 from agentdistill.types import CodeError, Limit, Outcome
@@ -96,7 +97,7 @@ class Process:
         # Of this process alone: what was below it ended with the run before.
         self.cpu_before_s = usage.of_process(self.pid).cpu_s
         self.ran_before_s, self.queued_before_s = usage.main_thread(self.pid)
-        self.channel.allowance = self.limits.wire_bytes
+        self.channel.allowance = wire_bytes(self.limits)
         if self.alive:
             self.channel.send({"op": "run", "code": code, "id": run.number})
             self._arm(run)
@@ -286,7 +287,7 @@ class Process:
         )
 
     def _explain(self, limit: Limit) -> str:
-        return "the code was ended: " + _LIMIT_TEXT[limit].format(**self.limits.as_dict())
+        return "the code was ended: " + _LIMIT_TEXT[limit].format(**dataclasses.asdict(self.limits))
 
 
 def _text(value: Any) -> str | None:

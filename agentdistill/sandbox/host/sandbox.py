@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agentdistill.errors import SandboxError
-from agentdistill.sandbox.host.limits import Limits
+from agentdistill.sandbox.host.limits import Limits, check_limits
 from agentdistill.sandbox.host.process import Process
 from agentdistill.sandbox.host.session import AsyncSession
 from agentdistill.sandbox.host.sync import LoopThread, Session
@@ -35,7 +36,7 @@ class Sandbox:
     def from_config(cls, config: SandboxConfig) -> Self:
         """The sandbox that a config section describes."""
         return cls(
-            Limits.from_config(config.limits),
+            config.limits,
             preload=config.preload,
             blocked_imports=config.blocked_imports,
             lockdown=config.lockdown,
@@ -55,12 +56,13 @@ class Sandbox:
         if lockdown not in ("required", "relaxed"):
             raise ValueError(f"lockdown={lockdown!r}; expected required or relaxed")
         self.limits = limits or Limits()
+        check_limits(self.limits)
         self._settings = {
             "preload": list(preload),
             "blocked_imports": list(blocked_imports),
             "required": lockdown == "required",
             "namespaces": namespaces,
-            "limits": self.limits.as_dict(),
+            "limits": dataclasses.asdict(self.limits),
             "spares": spares,
         }
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 from agentdistill.errors import SandboxError, SessionLostError
 from agentdistill.sandbox.host import usage
-from agentdistill.sandbox.host.limits import Limits
+from agentdistill.sandbox.host.limits import Limits, wire_bytes
 from agentdistill.sandbox.host.process import Process
 from agentdistill.sandbox.host.tools import Answers, Recorded
 from agentdistill.sandbox.host.warm import Seat
@@ -278,7 +278,7 @@ class AsyncSession:
                 processes[int(message["index"])].close()
 
         main.on_message = failed
-        main.channel.allowance = self._limits.wire_bytes
+        main.channel.allowance = wire_bytes(self._limits)
         main.channel.send({"op": "fork", "count": count}, [process.channel.peer.fileno() for process in processes])
         for process in processes:
             process.channel.peer.close()

@@ -10,14 +10,14 @@ import pytest
 
 from agentdistill.agent import THOUGHT_CODE, load_prompt
 from agentdistill.errors import ConfigError
-from agentdistill.types import SEARCH, FinishReason, ToolText
+from agentdistill.types import SEARCH_TOOL, FinishReason, ToolText
 
 _TASK = re.compile(r"^Task: ", re.MULTILINE)
 _STEP = re.compile(r"^(Thought: .*?```<end_code>)(?:\nObservation:\n(.*?)(?=\n\nThought: ))?", re.MULTILINE | re.DOTALL)
 WEATHER = ToolText("weather", "weather(city)", "tells the weather", "returns the weather of a city as text.")
 
 
-@pytest.mark.parametrize("tools", [(SEARCH,), (), (WEATHER,)])
+@pytest.mark.parametrize("tools", [(SEARCH_TOOL,), (), (WEATHER,)])
 def test_every_worked_example_prints_what_it_shows_and_answers(tools: tuple[ToolText, ...]) -> None:
     written = _TASK.split(load_prompt("teacher").render(tools).text)[1:]
     examples = [example for example in written if "search(" not in example]
@@ -40,9 +40,9 @@ def test_every_worked_example_prints_what_it_shows_and_answers(tools: tuple[Tool
 @pytest.mark.parametrize(
     ("name", "tools", "digest"),
     [
-        ("teacher", (SEARCH,), "597a9a58c352ef92e6c18ff389f237bffad6172d256d7f9b79cc947d19675f63"),
+        ("teacher", (SEARCH_TOOL,), "597a9a58c352ef92e6c18ff389f237bffad6172d256d7f9b79cc947d19675f63"),
         ("teacher", (), "6effe15a29e224b6fb0f0b5feade20bfa1388ab91ed06cd0a99cc4e9d843edd1"),
-        ("student", (SEARCH,), "238f1a90062534c55f02d84f79f03f563ffbe95614d69683281875ba8f369660"),
+        ("student", (SEARCH_TOOL,), "238f1a90062534c55f02d84f79f03f563ffbe95614d69683281875ba8f369660"),
         ("student", (), "fa5ee704bfee53628c0141ada3de23d1eb596ef8d92001f16ad85ab332ab48e9"),
     ],
 )
@@ -57,14 +57,14 @@ def test_with_and_without_search_the_words_are_those_that_runs_were_made_with(
 @pytest.mark.parametrize("name", ["teacher", "student"])
 def test_an_earlier_version_can_be_named_and_says_the_same_whatever_the_tools(name: str) -> None:
     old = load_prompt(f"{name}_v1").render((WEATHER,))
-    assert old.text == load_prompt(name).render((SEARCH,)).text
+    assert old.text == load_prompt(name).render((SEARCH_TOOL,)).text
     assert old.version.startswith(f"{name}_v1-")
 
 
 def test_further_tools_are_told_in_the_same_manner() -> None:
-    student = load_prompt("student").render((SEARCH, WEATHER)).text
+    student = load_prompt("student").render((SEARCH_TOOL, WEATHER)).text
     assert "Tools in the code: search(query) finds passages, weather(city) tells the weather, final_answer" in student
-    teacher = load_prompt("teacher").render((SEARCH, WEATHER)).text
+    teacher = load_prompt("teacher").render((SEARCH_TOOL, WEATHER)).text
     assert "Three functions are there beside ordinary Python:\n- search(query): returns" in teacher
     assert "\n- weather(city): returns the weather of a city as text.\n- final_answer(x)" in teacher
 

@@ -45,8 +45,8 @@ def test_every_invalid_action_is_named() -> None:
 
 def test_every_selection_switch_stands_in_the_table() -> None:
     switches = {name for row in rows("rollout.md", "Selection") for name in re.findall(r"\w+", row[3])}
-    # The prompt drops nothing.
-    assert switches - {"always"} | {"prompt"} == set(SelectConfig.__dataclass_fields__)
+    # The prompt and the maker drop nothing.
+    assert switches - {"always"} | {"prompt", "make"} == set(SelectConfig.__dataclass_fields__)
 
 
 def test_every_command_has_a_row() -> None:

@@ -7,8 +7,9 @@ import threading
 import psutil
 import pytest
 
+from agentdistill.config import GradingConfig
 from agentdistill.errors import DataError, GradingError
-from agentdistill.grading import Grader, GradeRequest, GraderSettings, grade
+from agentdistill.grading import Grader, GradeRequest, grade
 from agentdistill.types import Kind, Question
 
 
@@ -18,7 +19,7 @@ def math_request(gold, prediction):
 
 @pytest.fixture(scope="module")
 def grader():
-    with Grader(GraderSettings(workers=2, limit_s=1.0)) as grader:
+    with Grader(GradingConfig(workers=2, limit_s=1.0)) as grader:
         yield grader
 
 
@@ -111,7 +112,7 @@ def test_number_without_end_is_not_computed(grader, text):
 @pytest.mark.slow
 def test_worker_that_is_killed_is_replaced():
     requests = [math_request("\\sqrt{5}", f"sqrt({number})") for number in range(300)]
-    with Grader(GraderSettings(workers=1)) as grader:
+    with Grader(GradingConfig(workers=1)) as grader:
         before = set(psutil.Process().children())
         grader.grade_many(requests[:2])
         [worker] = set(psutil.Process().children()) - before
@@ -122,7 +123,7 @@ def test_worker_that_is_killed_is_replaced():
 @pytest.mark.slow
 def test_closed_grader_leaves_no_process():
     before = set(psutil.Process().children(recursive=True))
-    with Grader(GraderSettings(workers=1)) as grader:
+    with Grader(GradingConfig(workers=1)) as grader:
         grader.grade_many([math_request("\\sqrt{5}", f"sqrt({number})") for number in range(20)])
         started = set(psutil.Process().children(recursive=True)) - before
     psutil.wait_procs(started, timeout=60)
@@ -132,7 +133,7 @@ def test_closed_grader_leaves_no_process():
 
 def test_closing_ends_a_comparison_that_goes_on():
     endless = math_request("\\sqrt{5}", "e^{e^{e^{e^{e^{e^{e}}}}}}")
-    grader = Grader(GraderSettings(workers=1, limit_s=3_600))
+    grader = Grader(GradingConfig(workers=1, limit_s=3_600))
     grader.grade(math_request("\\sqrt{5}", "sqrt(5)"))
     raised = []
 
@@ -150,7 +151,7 @@ def test_closing_ends_a_comparison_that_goes_on():
 
 
 def test_a_closed_grader_says_so():
-    grader = Grader(GraderSettings(workers=1))
+    grader = Grader(GradingConfig(workers=1))
     grader.close()
     with pytest.raises(GradingError, match="was closed"):
         grader.grade(math_request("\\sqrt{5}", "sqrt(5)"))
@@ -171,7 +172,7 @@ def test_grades_depend_on_neither_order_nor_workers(grader):
         math_request(gold, prediction) for gold in golds for prediction in [*golds, "(x-1)(x+1)", "pi/6", "2;1"]
     ]
     shuffled = random.Random(0).sample(range(len(requests)), len(requests))
-    with Grader(GraderSettings(workers=1)) as alone:
+    with Grader(GradingConfig(workers=1)) as alone:
         first = alone.grade_many(requests)
     again = grader.grade_many([requests[index] for index in shuffled])
     assert [first[index] for index in shuffled] == again

@@ -2,12 +2,13 @@ import json
 
 import pytest
 
+from agentdistill.config import JudgeConfig
 from agentdistill.errors import EngineError, GradingError, PromptTooLongError
 from agentdistill.grading import Grader, GradeRequest, Judge, JudgeSettings
 from agentdistill.grading.judge import read_verdict
 from agentdistill.types import Completion, FinishReason, Kind
 
-SETTINGS = JudgeSettings("test-model", backoff_s=0.0)
+SETTINGS = JudgeSettings("test-model", JudgeConfig(backoff_s=0.0))
 
 
 class ScriptedEngine:
@@ -92,7 +93,7 @@ async def test_prompt_that_is_too_long_is_not_asked_again():
 
 
 async def test_equal_answers_are_asked_once_and_verdicts_outlive_the_judge(tmp_path):
-    settings = JudgeSettings("test-model", backoff_s=0.0, cache_folder=str(tmp_path / "verdicts"))
+    settings = JudgeSettings("test-model", JudgeConfig(backoff_s=0.0, cache=str(tmp_path / "verdicts")))
     first = Judge(ScriptedEngine({"Nixon": [RIGHT]}), settings)
     assert await first.judge_many([factual("Nixon"), factual("Nixon")]) == [True, True]
     second = Judge(ScriptedEngine({}), settings)
@@ -101,12 +102,12 @@ async def test_equal_answers_are_asked_once_and_verdicts_outlive_the_judge(tmp_p
 
 
 async def test_another_question_model_or_gold_is_another_verdict(tmp_path):
-    settings = JudgeSettings("test-model", backoff_s=0.0, cache_folder=str(tmp_path / "verdicts"))
+    settings = JudgeSettings("test-model", JudgeConfig(backoff_s=0.0, cache=str(tmp_path / "verdicts")))
     engine = ScriptedEngine({"Nixon": [RIGHT, WRONG, WRONG]})
     await Judge(engine, settings).judge_many([factual("Nixon")])
     await Judge(engine, settings).judge_many([factual("Nixon", question="Who else?")])
     await Judge(engine, settings).judge_many([factual("Nixon", gold="Gerald Ford")])
-    other = JudgeSettings("other-model", cache_folder=settings.cache_folder)
+    other = JudgeSettings("other-model", settings.config)
     engine.replies["Nixon"] = [WRONG]
     assert await Judge(engine, other).judge_many([factual("Nixon")]) == [False]
     assert len(engine.requests) == 4

@@ -68,7 +68,7 @@ def test_a_folder_is_read_file_by_file_in_order(tmp_path):
 def test_a_saved_hugging_face_dataset_is_read(tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_list(named(ROWS)).save_to_disk(str(tmp_path / "saved"))
-    assert read(f"hf:{tmp_path / 'saved'}") == ROWS
+    assert read(f"hub:{tmp_path / 'saved'}") == ROWS
 
 
 def test_rows_in_memory_are_read_by_attribute():
@@ -104,7 +104,7 @@ def test_lone_surrogates_in_json_become_text(tmp_path):
     ("line", "expected"),
     [
         ("{broken", "line 2: not valid JSON"),
-        ("[1]", "line 2: list, expected a JSON object"),
+        ("[1]", "line 2: found a JSON list, expected one object"),
         ('{"title": "t", "text": "x"}', "line 2: the field 'id' is None"),
         ('{"id": "", "text": "x"}', "line 2: the field 'id' is ''"),
         ('{"id": "b", "title": "t"}', "line 2: the field 'text' is None"),

@@ -13,7 +13,7 @@ from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAINING_EXAMPLES, examples_from_table, trajectories_to_table
 from agentdistill.select import make_rules, select, to_example
-from agentdistill.types import SEARCH, Grade, Role, StopReason, Trajectory
+from agentdistill.types import SEARCH_TOOL, Grade, Role, StopReason, Trajectory
 
 WRONG = Grade(0.0, False, "math-1")
 
@@ -101,9 +101,9 @@ def test_the_students_short_prompt_replaces_the_teachers() -> None:
 
 def test_the_students_prompt_describes_the_tools_of_the_run(tmp_path: Path) -> None:
     storage.write_table(str(tmp_path / "t" / "a.parquet"), trajectories_to_table([make_trajectory()]))
-    select(str(tmp_path / "t"), str(tmp_path / "s"), str(tmp_path / "select.json"), SelectConfig(), (SEARCH,))
+    select(str(tmp_path / "t"), str(tmp_path / "s"), str(tmp_path / "select.json"), SelectConfig(), (SEARCH_TOOL,))
     (example,) = examples_from_table(storage.read_folder(str(tmp_path / "s"), TRAINING_EXAMPLES))
-    assert example.messages[0].content == load_prompt("student").render((SEARCH,)).text
+    assert example.messages[0].content == load_prompt("student").render((SEARCH_TOOL,)).text
     assert "search(query)" in example.messages[0].content
 
 
