@@ -38,11 +38,14 @@ class Door:
 #: Every kind that can be brought, and what it has to be.
 DOORS: dict[str, Door] = {
     "expert": Door("a function (messages, seed) that returns text", parameters=2),
+    "recipe": Door("a function (run) or (run, settings), where settings is a dataclass", members=("__call__",)),
+    "phase": Door("a phase: name, and do(run) that returns a summary", members=("name", "do")),
 }
 
 #: The names that come with this package, as the places where they are.
 BUILT_IN: dict[str, dict[str, str]] = {
     "expert": {"world": "agentdistill.tasks.world.expert:expert"},
+    "recipe": {"paper": "agentdistill.recipes.paper:distill"},
 }
 
 
@@ -53,6 +56,11 @@ def load(kind: str, name: str) -> Any:
     its module cannot be imported, or what is there is not what the kind has to be. KeyError for an unknown kind.
     """
     return _check(kind, name, DOORS[kind], _import(kind, name, _target(kind, name)))
+
+
+def check(kind: str, found: Any) -> Any:
+    """What was given in place of a name. Raises ConfigError where it is not what the kind has to be."""
+    return _check(kind, str(getattr(found, "name", _described(found))), DOORS[kind], found)
 
 
 def names(kind: str) -> list[str]:
