@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from agentdistill import plugins
@@ -27,7 +28,7 @@ from agentdistill.run.handles import (
 )
 from agentdistill.run.kinds import OWN_SECTION, PHASES, WHOLE_SECTIONS, full_name, output_of
 from agentdistill.run.own import own_call
-from agentdistill.run.phases.base import Call, OwnPhase
+from agentdistill.run.phases.base import Call, OwnPhase, Phase
 from agentdistill.run.phases.evaluate import trained_cell
 from agentdistill.run.state import State
 
@@ -40,10 +41,14 @@ class Run:
     A verb whose phase is finished says so and does nothing. Raises RunFolderError where the phase was begun with other
     settings or from other inputs, ConfigError where one name is given to two phases. With `planning` a verb notes what
     would be done in `calls` and returns the handle of it; what a handle tells of itself is then what is there already.
+    `phases` are what the verbs perform, by kind.
     """
 
-    def __init__(self, config: RunConfig, *, planning: bool = False) -> None:
+    def __init__(
+        self, config: RunConfig, *, planning: bool = False, phases: Mapping[str, Phase] = MappingProxyType(PHASES)
+    ) -> None:
         self.config = config
+        self._phases = phases
         self.folder = RunFolder(config.folder)
         self.planning = planning
         self.calls: list[Call] = []
@@ -91,7 +96,7 @@ class Run:
         found = self.made("train", Student, name)
         if not self.planning and not found.is_done:
             handles = {"questions": self.made("questions", Questions).test, "student": found}
-            PHASES["evaluate"].check(self._call("evaluate", "", handles, {}), ())
+            self._phases["evaluate"].check(self._call("evaluate", "", handles, {}), ())
         return found
 
     def evaluate(
@@ -168,7 +173,7 @@ class Run:
         return made
 
     def _call(self, kind: str, name: str, inputs: Mapping[str, Handle], settings: dict[str, Any]) -> Call:
-        phase, config, full = PHASES[kind], self._overridden(kind, settings), full_name(kind, name)
+        phase, config, full = self._phases[kind], self._overridden(kind, settings), full_name(kind, name)
         return Call(
             phase=phase,
             name=full,

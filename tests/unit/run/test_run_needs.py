@@ -2,11 +2,21 @@
 
 import pytest
 
-from agentdistill.config import AgentConfig, SagConfig, TaskConfig, VoteConfig, load
-from agentdistill.pipeline.needs import count_questions, index_gb, make_needs, tokens_of_episode
+from agentdistill.config import AgentConfig, RunConfig, SagConfig, TaskConfig, VoteConfig, load
+from agentdistill.recipes.paper import distill
+from agentdistill.run import Run
+from agentdistill.run.needs import count_questions, index_gb, tokens_of_episode
+from agentdistill.run.phases.base import Need
+from agentdistill.run.plan import needs
 from agentdistill.types import Kind
 
 AGENT = AgentConfig(max_steps=5, max_tokens=1_000)
+
+
+def make_needs(config: RunConfig) -> list[Need]:
+    run = Run(config, planning=True)
+    distill(run)
+    return needs(run.calls)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +61,7 @@ def test_weights_are_divided_over_the_gpus_that_share_a_model() -> None:
         next(
             need
             for need in make_needs(load(None, [overrides[0], overrides[1] + str(count)]))
-            if need.stage == "rollout"
+            if need.phase == "rollout"
         )
         for count in (1, 2)
     )
