@@ -3,8 +3,8 @@
     python docs/make_configuration.py            # rewrite the page
     python docs/make_configuration.py --check    # exit status 1 where it is out of date
 
-Type and default come from the dataclass, bounds and whether it binds from `setting(...)`, the meaning from the comment at
-the end of the field's line, and checks across keys from the section's `problems()`. Where a field has no comment,
+Type and default come from the dataclass, bounds and whether it binds from `setting(...)`, the meaning from the comment
+at the end of the field's line, and checks across keys from the section's `problems()`. Where a field has no comment,
 `MEANINGS` speaks.
 """
 

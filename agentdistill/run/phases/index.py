@@ -6,7 +6,7 @@ from typing import Any
 
 from agentdistill import storage
 from agentdistill.config import RunConfig
-from agentdistill.console import StageProgress
+from agentdistill.console import StageProgress, console
 from agentdistill.run.needs import GB, PASSAGE_BYTES, index_gb
 from agentdistill.run.phases.base import Ask, Call, Need, Phase
 
@@ -14,6 +14,7 @@ from agentdistill.run.phases.base import Ask, Call, Need, Phase
 def do(call: Call) -> dict[str, Any]:
     """Encode the corpus and build the retriever's index."""
     from agentdistill.retrieval.build import build_index
+    from agentdistill.retrieval.command import describe
 
     retriever = call.config.retriever
     if not retriever.enabled:
@@ -25,6 +26,8 @@ def do(call: Call) -> dict[str, Any]:
             call.output.path,
             progress=lambda what, done, total: progress.update(done, total or None, what),
         )
+    for line in describe(info):
+        console.print(f"  {line}", style="dim", markup=False)
     return {"passages": info.count, "kind": retriever.index.kind}
 
 
