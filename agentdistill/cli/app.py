@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentdistill import __version__
-from agentdistill.cli import config, doctor, index, phases, recipe, sandbox, serve, traces, train
+from agentdistill.cli import config, doctor, index, phases, recipe, sandbox, serve, status, traces, train
 from agentdistill.console import console
 from agentdistill.run.job import ending
 
@@ -50,5 +50,5 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-for add in (phases.add, train.add, recipe.add, traces.add, serve.add, index.add, sandbox.add, config.add, doctor.add):
-    add(app)
+for subject in (phases, train, recipe, status, traces, serve, index, sandbox, config, doctor):
+    subject.add(app)

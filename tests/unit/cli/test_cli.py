@@ -28,6 +28,7 @@ def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         (["distill", "seed=-3"], ["seed", "-3", "at least 0"]),
         (["report", "nowhere"], ["nowhere"]),
         (["evaluate", "folder=run"], ["evaluate.cells", "after is the trained student", "run holds none"]),
+        (["status", "nowhere"], ["nowhere: nothing was begun here"]),
         (["index", "info", "nowhere"], ["nowhere"]),
         (["index", "search", "a question", "retriever.folder=nowhere"], ["nowhere"]),
         (["sandbox", "run", "nowhere.py"], ["nowhere.py", "cannot be read"]),
@@ -52,7 +53,7 @@ def test_help_names_every_command() -> None:
     shown = run("--help").stdout
     for command in (
         "demo", "doctor", "rollout", "select", "train", "evaluate", "distill", "report", "serve", "index", "sandbox",
-        "import", "recipe",
+        "import", "recipe", "status",
     ):  # fmt: skip
         assert command in shown
 

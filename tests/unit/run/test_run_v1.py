@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agentdistill.cli import main
 from agentdistill.config import RunConfig, load
 from agentdistill.errors import RunFolderError
 from agentdistill.recipes.choose import recipe_of
-from agentdistill.run import Run
+from agentdistill.run import Run, records
 from agentdistill.run.job import perform
 from agentdistill.run.records_v1 import converted
 from agentdistill.run.state import State
@@ -63,8 +64,6 @@ def test_a_rollout_that_had_failures_is_gone_on_with_where_nothing_is_trained(fo
     path.write_text(json.dumps(content))
     planned = Run(config_for(folder), planning=True)
     planned.rollout()
-    from agentdistill.run import records
-
     state = State(planned.folder.state)
     assert not records.is_to_do(state, planned.calls[0])
     for later in ("train", "evaluate", "report"):
@@ -84,3 +83,14 @@ def test_prompts_without_search_count_as_those_that_describe_the_tools_there_are
         "evaluate": {"agent": {"prompt": "student"}, "cells": [{"agent": {"prompt": "student"}}]},
         "select": {"prompt": "student"},
     }
+
+
+def test_its_status_is_shown_in_the_order_of_the_path(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "state" / "train.json").write_text(
+        json.dumps({**json.loads((folder / "state" / "train.json").read_text()), "finished_at": None})
+    )
+    main(["status", str(folder)])
+    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [line[0] for line in lines] == list(ALL)
+    assert lines[2][2].strip() == "4 of 4 episodes"
+    assert lines[4][1].strip() == "begun"
