@@ -35,7 +35,7 @@ def services_ask(config: RunConfig) -> tuple[float, float, str]:
     return cpus, gpus, ", ".join(names) or "no services"
 
 
-def engine_gpus(config: RunConfig, engine: EngineConfig) -> float:
+def gpus_of_engine(config: RunConfig, engine: EngineConfig) -> float:
     """GPUs of one engine: as the config says, or as many as it would take."""
     if engine.engine != "vllm":
         return 0.0

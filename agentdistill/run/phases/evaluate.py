@@ -9,7 +9,7 @@ from agentdistill import storage
 from agentdistill.config import EvaluationCell, RunConfig, VoteConfig
 from agentdistill.errors import ConfigError
 from agentdistill.evaluate import TrainedStudent, cell_to_json, run_cells, summarize_cells
-from agentdistill.run.asks import engine_gpus, judge_gpus, judge_words, range_words, sag_words, services_ask
+from agentdistill.run.asks import gpus_of_engine, judge_gpus, judge_words, range_words, sag_words, services_ask
 from agentdistill.run.episodes import absolute, index_folder, judge_answers, questions_of, rollout_spec, run_id_of
 from agentdistill.run.handles import Questions
 from agentdistill.run.needs import count_questions, episodes_need, tokens_of_episode, with_judge
@@ -64,7 +64,7 @@ def ask(call: Call) -> Ask:
     cells = ", ".join(
         f"{cell.name} ({_mode(cell)}{sag_words(cell.agent or evaluate.agent)})" for cell in evaluate.cells
     )
-    gpus = max(engine_gpus(config, cell.engine or evaluate.engine) for cell in evaluate.cells)
+    gpus = max(gpus_of_engine(config, cell.engine or evaluate.engine) for cell in evaluate.cells)
     return Ask(
         call.name,
         f"{cells}; seeds {', '.join(map(str, evaluate.seeds))}{judge_words(config)}",

@@ -11,8 +11,8 @@ from agentdistill.console import console
 from agentdistill.errors import ConfigError
 from agentdistill.rollout import run_rollout
 from agentdistill.run.asks import (
-    engine_gpus,
     engine_words,
+    gpus_of_engine,
     judge_gpus,
     judge_words,
     range_words,
@@ -88,7 +88,7 @@ def ask(call: Call) -> Ask:
         f"flight each{', first-thought prefix' if config.teacher.agent.first_thought_prefix else ''}"
         f"{sag_words(config.teacher.agent)}{judge_words(config)}"
     )
-    gpus = max(actors * engine_gpus(config, config.teacher.engine), judge_gpus(config))
+    gpus = max(actors * gpus_of_engine(config, config.teacher.engine), judge_gpus(config))
     return Ask(
         call.name,
         does,

@@ -95,6 +95,26 @@ def test_an_evaluation_of_no_trained_student_needs_none(tmp_path: Path) -> None:
         worked.run(config_for(tmp_path)).student()
 
 
+def test_grades_that_come_later_are_a_phase_between_rollout_and_selection(tmp_path: Path) -> None:
+    worked = Worked()
+    worked.summaries = {"score": {"answers": 2, "judged": 1, "failed": 1, "reasons": {"busy": 1}}}
+
+    def story() -> list[str]:
+        worked.names.clear()
+        run = worked.run(config_for(tmp_path))
+        run.index()
+        taught = run.rollout(run.questions().train)
+        scored = run.score(taught)
+        assert (scored.name, scored.path) == ("score", taught.path)
+        run.select(scored)
+        return list(worked.names)
+
+    assert story() == ["index", "questions", "rollout", "score", "select"]
+    worked.summaries = {}
+    assert story() == ["score", "select"]  # one answer had no grade
+    assert story() == []
+
+
 @dataclasses.dataclass
 class Keep:
     share: float = 0.5
