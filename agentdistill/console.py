@@ -65,12 +65,11 @@ def quiet_logs(path: Path | None, verbose: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _redirect(target: Console, stream: TextIO, is_terminal: bool) -> Iterator[None]:
-    before = target.file
     target.file = stream
     try:
         yield
     finally:
-        target.file = before
+        target.file = None  # type: ignore[assignment]  # it follows sys.stdout or sys.stderr again, whichever that is
 
 
 class StageProgress:

@@ -62,6 +62,8 @@ DOORS: dict[str, Door] = {
         "an object with name, stop, prompt, read(text, finish_reason) and observe(turn, outcome, max_chars)",
         members=("name", "stop", "prompt", "read", "observe"),
     ),
+    "recipe": Door("a function (run) or (run, settings), where settings is a dataclass", members=("__call__",)),
+    "phase": Door("a phase: name, and do(run) that returns a summary", members=("name", "do")),
 }
 
 #: The names that come with this package, as the places where they are.
@@ -90,6 +92,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "thought_code": "agentdistill.agent.protocols.thought_code:THOUGHT_CODE",
         "chain_of_thought": "agentdistill.agent.protocols.chain_of_thought:CHAIN_OF_THOUGHT",
     },
+    "recipe": {"paper": "agentdistill.recipes.paper:distill"},
 }
 
 
@@ -100,6 +103,11 @@ def load(kind: str, name: str) -> Any:
     its module cannot be imported, or what is there is not what the kind has to be. KeyError for an unknown kind.
     """
     return _check(kind, name, DOORS[kind], _import(kind, name, _target(kind, name)))
+
+
+def check(kind: str, found: Any) -> Any:
+    """What was given in place of a name. Raises ConfigError where it is not what the kind has to be."""
+    return _check(kind, str(getattr(found, "name", _described(found))), DOORS[kind], found)
 
 
 def names(kind: str) -> list[str]:

@@ -3,8 +3,9 @@
     python docs/make_configuration.py            # rewrite the page
     python docs/make_configuration.py --check    # exit status 1 where it is out of date
 
-Type and default come from the dataclass, bounds from `setting(...)`, the meaning from the comment at the end of the
-field's line, and checks across keys from the section's `problems()`. Where a field has no comment, `MEANINGS` speaks.
+Type and default come from the dataclass, bounds and whether it binds from `setting(...)`, the meaning from the comment
+at the end of the field's line, and checks across keys from the section's `problems()`. Where a field has no comment,
+`MEANINGS` speaks.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def meaning_key(cls: type, name: str) -> str:
 
 def meaning_of(cls: type, name: str, comments: dict[str, str]) -> str:
     """The comment on the field's line, else the phrase here; sections of the root speak for themselves."""
-    if cls is config.RunConfig and name not in ("name", "folder", "seed", "tools"):
+    if cls is config.RunConfig and name not in ("name", "folder", "seed", "tools", "recipe", "recipe_settings"):
         return "see below"
     return comments.get(name) or MEANINGS.get(meaning_key(cls, name), "")
 
@@ -204,11 +205,19 @@ def _table(cls: type, prefixes: tuple[str, ...]) -> str:
     lines = [f"### {title}", ""]
     if description := _description(cls):
         lines += [description, ""]
-    lines += ["| key | type | default | bounds | meaning |", "|---|---|---|---|---|"]
+    lines += ["| key | type | default | bounds | binds | meaning |", "|---|---|---|---|---|---|"]
     hints, comments, checks = typing.get_type_hints(cls), comments_of(cls), _checks(cls)
     for item in dataclasses.fields(cls):
         meaning = meaning_of(cls, item.name, comments)
-        cells = [f"`{item.name}`", _type(hints[item.name]), _default(item), _bounds(item, checks), _escape(meaning)]
+        binds = "yes" if config.settings.binds(item) else "no"
+        cells = [
+            f"`{item.name}`",
+            _type(hints[item.name]),
+            _default(item),
+            _bounds(item, checks),
+            binds,
+            _escape(meaning),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 

@@ -2,17 +2,16 @@
 
     ray job submit --working-dir . -- python rayjobs/distill.py --config configs/demo.yaml folder=/shared/runs/demo
 
-questions -> index -> rollout -> select -> train -> evaluate -> report. Each stage reads the run folder and writes into
-it, so the same submission goes on where an earlier one was stopped.
+Each phase reads the run folder and writes into it, so the same submission goes on where an earlier one was stopped.
 """
 
-import os
-import sys
+from agentdistill.run import job
 
-# This folder's select.py would hide the standard library's module of that name.
-sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
-
-from agentdistill.cli import main
-
-if __name__ == "__main__":
-    main(["distill", *sys.argv[1:]])
+with job(__doc__) as run:
+    questions = run.questions()  # questions/     to learn from, and held out
+    run.index()  # index/         what search() finds
+    taught = run.rollout(questions.train)  # trajectories/  the teacher acts
+    examples = run.select(taught)  # training_set/  what is fit to learn from
+    student = run.train(examples)  # adapter/ or student/
+    run.evaluate(questions.test, student)  # scores/
+    run.report()  # report/

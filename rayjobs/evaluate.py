@@ -1,12 +1,9 @@
 """The benchmark grid as a Ray job (student -> scores); does exactly what `agentdistill evaluate` does."""
 
-import os
-import sys
+from agentdistill.run import job
 
-# This folder's select.py would hide the standard library's module of that name.
-sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
-
-from agentdistill.cli import main
-
-if __name__ == "__main__":
-    main(["evaluate", *sys.argv[1:]])
+with job(__doc__) as run:
+    student = run.student()  # what training left, where a cell asks for it
+    questions = run.questions()  # questions/
+    run.index()  # index/
+    run.evaluate(questions.test, student)  # scores/

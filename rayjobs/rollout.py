@@ -1,12 +1,9 @@
-"""The teacher's rollouts as a Ray job (questions -> trajectories); does exactly what `agentdistill rollout` does."""
+"""The teacher's rollouts as a Ray job, up to what is fit to learn from; does what `agentdistill rollout` does."""
 
-import os
-import sys
+from agentdistill.run import job
 
-# This folder's select.py would hide the standard library's module of that name.
-sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
-
-from agentdistill.cli import main
-
-if __name__ == "__main__":
-    main(["rollout", *sys.argv[1:]])
+with job(__doc__) as run:
+    questions = run.questions()  # questions/
+    run.index()  # index/
+    taught = run.rollout(questions.train)  # trajectories/
+    run.select(taught)  # training_set/

@@ -1,12 +1,8 @@
 """Retriever and sandbox as long-lived services; does exactly what `agentdistill serve` does."""
 
-import os
-import sys
+from agentdistill.run import job
+from agentdistill.serve.host import serve_until_stopped
 
-# This folder's select.py would hide the standard library's module of that name.
-sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
-
-from agentdistill.cli import main
-
-if __name__ == "__main__":
-    main(["serve", *sys.argv[1:]])
+with job(__doc__) as run:
+    run.index()  # index/
+    serve_until_stopped(run)

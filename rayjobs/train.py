@@ -1,12 +1,6 @@
 """Student training as a Ray job (training set -> student); does exactly what `agentdistill train` does."""
 
-import os
-import sys
+from agentdistill.run import job
 
-# This folder's select.py would hide the standard library's module of that name.
-sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
-
-from agentdistill.cli import main
-
-if __name__ == "__main__":
-    main(["train", *sys.argv[1:]])
+with job(__doc__) as run:
+    run.train()  # training_set/ -> adapter/ or student/

@@ -6,7 +6,7 @@ from agentdistill.config.cluster import ClusterConfig
 from agentdistill.config.engine import EngineConfig
 from agentdistill.config.evaluate import EvaluateConfig, EvaluationCell, VoteConfig
 from agentdistill.config.grading import GradingConfig, JudgeConfig
-from agentdistill.config.load import differences, load, to_yaml
+from agentdistill.config.load import fill, load, to_yaml
 from agentdistill.config.questions import QuestionsConfig, TaskConfig
 from agentdistill.config.report import ReportConfig
 from agentdistill.config.retriever import EncoderConfig, IndexConfig, RetrieverConfig
@@ -41,7 +41,7 @@ __all__ = [
     "TaskConfig",
     "TrainConfig",
     "VoteConfig",
-    "differences",
+    "fill",
     "load",
     "to_yaml",
 ]

@@ -17,18 +17,20 @@ class EngineConfig:
     dtype: str = setting("auto", choices=("auto", "float32", "bfloat16", "float16"))
     quantization: str | None = setting(None, choices=("int8",))  # vllm: a copy with 8-bit linear layers, made once
     max_model_len: int = setting(4096, ge=128)  # tokens
-    tensor_parallel: int = setting(1, ge=1)
-    gpu_memory_utilization: float = setting(0.9, gt=0, le=1)
-    kv_cache_gb: float = setting(2.0, gt=0)  # on CPU: memory for the KV cache, GiB
-    max_num_seqs: int = setting(256, ge=1)
-    enforce_eager: bool = False  # always on for CPU
-    stall_s: float = setting(300.0, gt=0)  # an engine with requests and no output for so long is taken for dead
+    tensor_parallel: int = setting(1, ge=1, binds=False)
+    gpu_memory_utilization: float = setting(0.9, gt=0, le=1, binds=False)
+    kv_cache_gb: float = setting(2.0, gt=0, binds=False)  # on CPU: memory for the KV cache, GiB
+    max_num_seqs: int = setting(256, ge=1, binds=False)
+    enforce_eager: bool = setting(False, binds=False)  # always on for CPU
+    stall_s: float = setting(  # an engine with requests and no output for so long is taken for dead
+        300.0, gt=0, binds=False
+    )
     expert: str = "world"  # scripted: whose function writes
-    base_url: str = ""  # openai
-    api_key_env: str = "OPENAI_API_KEY"  # openai: the environment variable that holds the key
+    base_url: str = setting("", binds=False)  # openai
+    api_key_env: str = setting("OPENAI_API_KEY", binds=False)  # openai: the environment variable that holds the key
     dialect: str = setting("vllm", choices=("vllm", "openai"))  # openai: whether the endpoint knows vLLM's extensions
-    max_in_flight: int = setting(64, ge=1)  # openai: bounded concurrency
-    retries: int = setting(5, ge=0)  # openai
+    max_in_flight: int = setting(64, ge=1, binds=False)  # openai: bounded concurrency
+    retries: int = setting(5, ge=0, binds=False)  # openai
     settings: dict[str, Any] = setting(factory=dict)  # for an engine of your own
 
     def problems(self):

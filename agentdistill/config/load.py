@@ -17,7 +17,7 @@ import difflib
 import functools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +26,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from agentdistill.config.run import RunConfig
 from agentdistill.config.settings import check_bounds
 from agentdistill.errors import ConfigError
+
+S = TypeVar("S")
 
 
 def load(path: str | Path | None = None, overrides: list[str] | None = None) -> RunConfig:
@@ -65,28 +67,27 @@ def to_yaml(config: RunConfig) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True)
 
 
-def differences(left: RunConfig, right: RunConfig, sections: tuple[str, ...]) -> list[str]:
-    """`key: left != right` for each setting that differs within the named top-level fields."""
-    found: list[str] = []
-    for name in sections:
-        _differences(name, _plain(getattr(left, name)), _plain(getattr(right, name)), found)
-    return found
+def fill(schema: type[S], values: dict[str, Any], key: str) -> S:
+    """The settings dataclass of somebody's extension, filled from the config's dict `key` and checked.
 
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _differences(key: str, left: Any, right: Any, found: list[str]) -> None:
-    if isinstance(left, dict) and isinstance(right, dict):
-        for name in {**left, **right}:
-            _differences(f"{key}.{name}", left.get(name), right.get(name), found)
-    elif left != right:
-        found.append(f"{key}: {left} != {right}")
+    Raises ConfigError for an unknown key, a value of another type, or one out of its bounds.
+    """
+    base = OmegaConf.structured(schema)
+    OmegaConf.set_readonly(base, False)  # a frozen dataclass is filled all the same
+    known = [item.name for item in dataclasses.fields(schema)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{key}: unknown key {name}, expected one of {', '.join(known) or 'none'}{hint}")
+    try:
+        filled = OmegaConf.to_object(OmegaConf.merge(base, values))
+    except _MISFITS as error:
+        raise ConfigError(f"{key}.{_key_of(error)}{_first_line(error)}") from error
+    assert isinstance(filled, schema)
+    for name, value, expected in check_bounds(filled, f"{key}."):
+        raise ConfigError(f"{name} is {value}, expected {expected}")
+    return filled
 
 
 def _compose(path: Path, seen: tuple[Path, ...]) -> list[tuple[str, DictConfig]]:

@@ -55,23 +55,27 @@ class RetrieverConfig:
     id_column: str = "id"
     title_column: str = "title"
     text_column: str = "text"
-    expected_passages: int | None = setting(None, ge=1)  # a corpus of another size is refused; null: any size
-    folder: str = "${oc.select:folder,.}/index"
+    expected_passages: int | None = setting(  # a corpus of another size is refused; null: any size
+        None, ge=1, binds=False
+    )
+    folder: str = setting("${oc.select:folder,.}/index", binds=False)
     encoder: EncoderConfig = section(EncoderConfig)
     index: IndexConfig = section(IndexConfig)
-    encode_actors: int = setting(0, ge=0)  # Ray Data actors that encode the corpus; 0: in this process, without Ray
-    gpus_per_encode_actor: float = setting(0.0, ge=0)
+    encode_actors: int = setting(  # Ray Data actors that encode the corpus; 0: in this process, without Ray
+        0, ge=0, binds=False
+    )
+    gpus_per_encode_actor: float = setting(0.0, ge=0, binds=False)
     k: int = setting(3, ge=1)
     passage_chars: int = setting(1_200, ge=50)  # a longer passage is cut in the observation
-    replicas: int = setting(1, ge=1)
-    max_replicas: int = setting(1, ge=1)
-    cpus_per_replica: float = setting(0.25, ge=0)  # what Ray reserves: a replica mostly waits
-    gpus_per_replica: float = setting(0.0, ge=0)
-    max_batch: int = setting(64, ge=1)  # requests encoded and searched together
-    batch_wait_s: float = setting(0.005, ge=0)
-    max_queued: int = setting(512, ge=1)  # requests a replica holds; more are answered "busy" at once
-    deadline_s: float = setting(30.0, gt=0)
-    cache_size: int = setting(100_000, ge=0)  # queries
+    replicas: int = setting(1, ge=1, binds=False)
+    max_replicas: int = setting(1, ge=1, binds=False)
+    cpus_per_replica: float = setting(0.25, ge=0, binds=False)  # what Ray reserves: a replica mostly waits
+    gpus_per_replica: float = setting(0.0, ge=0, binds=False)
+    max_batch: int = setting(64, ge=1, binds=False)  # requests encoded and searched together
+    batch_wait_s: float = setting(0.005, ge=0, binds=False)
+    max_queued: int = setting(512, ge=1, binds=False)  # requests a replica holds; more are answered "busy" at once
+    deadline_s: float = setting(30.0, gt=0, binds=False)
+    cache_size: int = setting(100_000, ge=0, binds=False)  # queries
 
     def problems(self):
         if self.max_replicas < self.replicas:

@@ -1,6 +1,7 @@
 """The config of one run: everything that a distillation needs, stage by stage."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from agentdistill import plugins
 from agentdistill.config.actor import ActorConfig
@@ -20,8 +21,12 @@ from agentdistill.config.train import TrainConfig
 @dataclass
 class RunConfig:
     name: str = "run"
-    folder: str = "runs/${name}"  # a path or an fsspec URL that every node can reach
+    folder: str = setting("runs/${name}", binds=False)  # a path or an fsspec URL that every node can reach
     seed: int = setting(0, ge=0)
+    recipe: str = (
+        "paper"  # what `distill` does: a recipe's name (`agentdistill recipe list`), or package.module:function
+    )
+    recipe_settings: dict[str, Any] = field(default_factory=dict)  # of the recipe, where it has any
     questions: QuestionsConfig = section(QuestionsConfig)
     teacher: ActorConfig = section(ActorConfig)
     sandbox: SandboxConfig = section(SandboxConfig)
@@ -33,7 +38,7 @@ class RunConfig:
     train: TrainConfig = section(TrainConfig)
     evaluate: EvaluateConfig = section(EvaluateConfig)
     report: ReportConfig = section(ReportConfig)
-    cluster: ClusterConfig = section(ClusterConfig)
+    cluster: ClusterConfig = section(ClusterConfig, binds=False)
 
     def problems(self):
         for name in self.tools:

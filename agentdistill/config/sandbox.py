@@ -25,19 +25,25 @@ class LimitsConfig:
 @dataclass
 class SandboxConfig:
     limits: LimitsConfig = section(LimitsConfig)
-    lockdown: str = setting("required", choices=("required", "relaxed"))
-    namespaces: bool = True  # use user namespaces on top, where they are allowed
+    lockdown: str = setting("required", choices=("required", "relaxed"), binds=False)
+    namespaces: bool = setting(True, binds=False)  # use user namespaces on top, where they are allowed
     preload: list[str] = field(default_factory=lambda: ["numpy", "sympy", "pandas", "scipy"])
     blocked_imports: list[str] = field(default_factory=list)
-    service: bool = True  # share one Ray Serve deployment; false opens a sandbox inside each rollout actor
-    replicas: int = setting(1, ge=1)
-    max_replicas: int = setting(1, ge=1)
-    cpus_per_replica: float = setting(0.25, ge=0)  # what Ray reserves: a replica mostly waits
-    max_sessions: int = setting(256, ge=1)  # per replica; more are answered "busy"
-    max_running: int = setting(0, ge=0)  # programs at work at once per replica; 0: 8 for each of its processors
-    max_queued: int = setting(256, ge=1)  # programs that wait for their turn, per replica; more are answered "busy"
-    patience_s: float = setting(120.0, gt=0)  # how long a client asks a busy service again
-    idle_s: float = setting(600.0, gt=0)  # a session that nobody uses for so long is closed
+    service: bool = setting(  # share one Ray Serve deployment; false opens a sandbox inside each rollout actor
+        True, binds=False
+    )
+    replicas: int = setting(1, ge=1, binds=False)
+    max_replicas: int = setting(1, ge=1, binds=False)
+    cpus_per_replica: float = setting(0.25, ge=0, binds=False)  # what Ray reserves: a replica mostly waits
+    max_sessions: int = setting(256, ge=1, binds=False)  # per replica; more are answered "busy"
+    max_running: int = setting(  # programs at work at once per replica; 0: 8 for each of its processors
+        0, ge=0, binds=False
+    )
+    max_queued: int = setting(  # programs that wait for their turn, per replica; more are answered "busy"
+        256, ge=1, binds=False
+    )
+    patience_s: float = setting(120.0, gt=0, binds=False)  # how long a client asks a busy service again
+    idle_s: float = setting(600.0, gt=0, binds=False)  # a session that nobody uses for so long is closed
 
     def problems(self):
         if self.max_replicas < self.replicas:

@@ -1,7 +1,9 @@
-"""How a config field states what it accepts: `setting(default, ge=..., le=..., choices=...)`.
+"""How a config field states what it accepts: `setting(default, ge=..., le=..., choices=...)`, and whether it binds.
 
 OmegaConf checks the type; the bounds stated here are checked by `check_bounds` and named in the error. Values are
-closed (`choices`), names are open (`plugin`, see `agentdistill.plugins`).
+closed (`choices`), names are open (`plugin`, see `agentdistill.plugins`). A setting binds
+where it can change a result: `binding` gives those, and what is made with some is not gone on with under others.
+`binds=False` marks what changes only where or how fast work is done.
 """
 
 import dataclasses
@@ -20,17 +22,34 @@ def setting(
     le: float | None = None,
     choices: tuple[str, ...] = (),
     plugin: str | None = None,
+    binds: bool = True,
 ) -> Any:
     """A dataclass field with bounds. `choices`, and `plugin`, a kind of name, also hold for each item of a list."""
-    metadata = {"ge": ge, "gt": gt, "le": le, "choices": choices, "plugin": plugin}
+    metadata = {"ge": ge, "gt": gt, "le": le, "choices": choices, "plugin": plugin, "binds": binds}
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def section(factory: type) -> Any:
+def section(factory: type, *, binds: bool = True) -> Any:
     """A nested config dataclass with its own defaults."""
-    return dataclasses.field(default_factory=factory)
+    return dataclasses.field(default_factory=factory, metadata={"binds": binds})
+
+
+def binds(field: dataclasses.Field[Any]) -> bool:
+    """Whether the setting can change a result."""
+    return bool(field.metadata.get("binds", True))
+
+
+def binding(value: Any) -> Any:
+    """The settings of a config dataclass that can change a result, as plain dicts, lists and scalars."""
+    if dataclasses.is_dataclass(value):
+        return {item.name: binding(getattr(value, item.name)) for item in dataclasses.fields(value) if binds(item)}
+    if isinstance(value, dict):
+        return {key: binding(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [binding(item) for item in value]
+    return value
 
 
 def check_bounds(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -6,15 +6,6 @@ from typing import Any
 from agentdistill import plugins
 from agentdistill.config.settings import section, setting
 
-#: Settings of TrainConfig that change how training runs, not what comes out: a run may go on with others.
-RUNTIME_SETTINGS = frozenset(
-    {
-        "workers", "min_workers", "gpus_per_worker", "cpus_per_worker", "threads_per_worker", "max_failures",
-        "checkpoint", "log_every_steps", "launcher", "backend", "zero_stage", "offload", "gradient_checkpointing",
-        "tensorboard", "tracker", "tracker_project", "stream",
-    }
-)  # fmt: skip
-
 
 @dataclass
 class LoraConfig:
@@ -53,11 +44,13 @@ class TrainConfig:
     too_long: str = setting("drop", choices=("drop", "cut"))
     packing: bool = True
     pack_length: int | None = setting(None, ge=64)  # tokens a row; null: max_length
-    backend: str = setting("auto", choices=("auto", "deepspeed", "torch"))  # auto: DeepSpeed where ZeRO partitions
-    zero_stage: int = setting(0, ge=0, le=3)
-    offload: bool = False
+    backend: str = setting(  # auto: DeepSpeed where ZeRO partitions
+        "auto", choices=("auto", "deepspeed", "torch"), binds=False
+    )
+    zero_stage: int = setting(0, ge=0, le=3, binds=False)
+    offload: bool = setting(False, binds=False)
     dtype: str = setting("auto", choices=("auto", "float32", "bfloat16"))
-    gradient_checkpointing: bool = True
+    gradient_checkpointing: bool = setting(True, binds=False)
     held_out_share: float = setting(0.0, ge=0, le=0.5)
     eval_every_steps: int | None = setting(None, ge=1)
     early_stop_patience: int | None = setting(None, ge=1)  # evaluations without improvement
@@ -69,19 +62,21 @@ class TrainConfig:
     objective: str = setting("cross_entropy")  # what is minimised: a name, or package.module:name
     objective_settings: dict[str, Any] = field(default_factory=dict)  # what an objective that is a class is called with
     seed: int = 0
-    workers: int = setting(1, ge=1)
-    gpus_per_worker: float | None = setting(None, ge=0)  # null: 1 where there are GPUs, else 0
-    cpus_per_worker: float = setting(1.0, gt=0)
-    max_failures: int = setting(3, ge=0)  # restarts by Ray Train
-    checkpoint: CheckpointConfig = section(CheckpointConfig)
-    log_every_steps: int = setting(1, ge=1)
-    launcher: str = setting("ray", choices=("ray", "local"))  # local: in this process, or the torchrun worker it is
-    stream: bool = True  # under Ray: rows come through Ray Data; false: each worker reads them itself
-    min_workers: int | None = setting(None, ge=1)  # elastic: go on with so few where the cluster shrinks
-    threads_per_worker: int | None = setting(None, ge=1)  # of torch; null: cpus_per_worker
-    tensorboard: bool = True
-    tracker: str = setting("none", choices=("none", "wandb", "mlflow"))
-    tracker_project: str = "agentdistill"
+    workers: int = setting(1, ge=1, binds=False)
+    gpus_per_worker: float | None = setting(None, ge=0, binds=False)  # null: 1 where there are GPUs, else 0
+    cpus_per_worker: float = setting(1.0, gt=0, binds=False)
+    max_failures: int = setting(3, ge=0, binds=False)  # restarts by Ray Train
+    checkpoint: CheckpointConfig = section(CheckpointConfig, binds=False)
+    log_every_steps: int = setting(1, ge=1, binds=False)
+    launcher: str = setting(  # local: in this process, or the torchrun worker it is
+        "ray", choices=("ray", "local"), binds=False
+    )
+    stream: bool = setting(True, binds=False)  # under Ray: rows come through Ray Data; false: workers read them
+    min_workers: int | None = setting(None, ge=1, binds=False)  # elastic: go on with so few where the cluster shrinks
+    threads_per_worker: int | None = setting(None, ge=1, binds=False)  # of torch; null: cpus_per_worker
+    tensorboard: bool = setting(True, binds=False)
+    tracker: str = setting("none", choices=("none", "wandb", "mlflow"), binds=False)
+    tracker_project: str = setting("agentdistill", binds=False)
 
     @property
     def row_tokens(self) -> int:

@@ -1,4 +1,4 @@
-"""What `agentdistill index build | search | info` do, as functions that print through `write`."""
+"""What `agentdistill index search | info` do, as functions that print through `write`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,6 @@ if TYPE_CHECKING:
 
 Write = Callable[[str], None]
 MIB = 2**20
-
-
-def index_build(config: RetrieverConfig, write: Write = print) -> IndexInfo:
-    """Build the index of config.corpus into config.folder, with progress; prints size, memory, build time, recall.
-
-    Raises what `build_index` raises.
-    """
-    from agentdistill.retrieval.build import build_index
-
-    write(f"Builds the {config.index.kind} index of {config.corpus} into {config.folder}")
-    started = time.monotonic()
-    info = build_index(config, progress=Progress(write))
-    for line in describe(info):
-        write(line)
-    write(f"The index is in {info.folder} ({time.monotonic() - started:.1f} s)")
-    return info
 
 
 def index_search(config: RetrieverConfig, query: str, k: int | None = None, write: Write = print) -> int:
@@ -83,25 +67,3 @@ def describe(info: IndexInfo) -> list[str]:
             f"{measured.recall_queries} held-out queries"
         )
     return lines
-
-
-class Progress:
-    """Says what is done, at most every two seconds, with counts and an estimate of what is left."""
-
-    def __init__(self, write: Write, every_s: float = 2.0) -> None:
-        self._write = write
-        self._every_s = every_s
-        self._what = ""
-        self._started = self._said = 0.0
-        self._first = 0
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if what != self._what:
-            self._what, self._started, self._said, self._first = what, now, now, done
-            self._write(f"{what} ..." if not total else f"{what}: {done} of {total}")
-        elif done == total or now - self._said >= self._every_s:
-            self._said = now
-            rate = (done - self._first) / max(now - self._started, 1e-6)
-            left_s = (total - done) / rate if rate else 0.0
-            self._write(f"{what}: {done} of {total}, {rate:.0f}/s, {left_s:.0f} s left")

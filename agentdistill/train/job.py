@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from agentdistill import models, storage
-from agentdistill.config.train import RUNTIME_SETTINGS, TrainConfig
+from agentdistill.config.settings import binding
+from agentdistill.config.train import TrainConfig
 from agentdistill.errors import ConfigError, RunFolderError
 from agentdistill.train.data.examples import read_examples, read_numbers
 from agentdistill.train.data.render import Renderer
@@ -77,8 +78,7 @@ def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fing
 
 def _fingerprint(config: TrainConfig, model: str, examples_path: str) -> str:
     """A hash of what decides the result: settings, model, training set."""
-    settings = {name: value for name, value in asdict(config).items() if name not in RUNTIME_SETTINGS}
-    digest = hashlib.sha256(json.dumps([settings, model], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([binding(config), model], sort_keys=True).encode())
     paths = [examples_path] if examples_path.endswith(".parquet") else storage.parquet_files(examples_path)
     for path in paths:
         if storage.exists(path):

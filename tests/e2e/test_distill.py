@@ -50,6 +50,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> str:
         "-c",
         "configs/demo.yaml",
         f"retriever.folder={folder}",
+        f"folder={folder}-run",
     ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return folder

@@ -1,4 +1,4 @@
-"""Distilling chains of thought: rollout, selection and training by the stages that distil agents."""
+"""Distilling chains of thought: rollout, selection and training by the phases that distil agents."""
 
 import json
 from collections.abc import Iterator
@@ -11,16 +11,13 @@ from train_parts import tiny_student
 from agentdistill import storage
 from agentdistill.agent import load_prompt
 from agentdistill.config import RunConfig, load
-from agentdistill.pipeline.folder import RunFolder
-from agentdistill.pipeline.stages import Run, run_stages
+from agentdistill.run import Run, TrainingSet, Trajectories
 from agentdistill.schema import TRAINING_EXAMPLES, TRAJECTORIES, examples_from_table, trajectories_from_table
 from agentdistill.train.data.render import Renderer
 from agentdistill.train.data.tokenizer import load_tokenizer, stop_token_ids
 from agentdistill.types import Role, StopReason
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
-
-UP_TO_SELECTION = ("questions", "index", "rollout", "select")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,22 +55,24 @@ def config_for(folder: Path, name: str, *more: str) -> RunConfig:
     )  # fmt: skip
 
 
-def run(config: RunConfig, stages: tuple[str, ...]) -> RunFolder:
-    folder = RunFolder(config.folder)
-    folder.prepare(config)
-    run_stages(Run(config, folder), stages)
-    return folder
+def up_to_selection(run: Run) -> tuple[Trajectories, TrainingSet]:
+    questions = run.questions()
+    run.index()
+    taught = run.rollout(questions.train)
+    return taught, run.select(taught)
 
 
 def test_a_teachers_chains_of_thought_become_a_student(tmp_path: Path) -> None:
-    folder = run(config_for(tmp_path, "cot"), (*UP_TO_SELECTION, "train"))
+    run = Run(config_for(tmp_path, "cot"))
+    taught, selected = up_to_selection(run)
+    student = run.train(selected)
 
-    rows = trajectories_from_table(storage.read_folder(folder.trajectories, TRAJECTORIES))
+    rows = trajectories_from_table(storage.read_folder(taught.path, TRAJECTORIES))
     assert {row.mode for row in rows} == {"cot"}
     assert {row.stop_reason for row in rows} == {StopReason.ANSWERED}
-    assert folder.summary("select")["dropped"] == {"no answer: none in the text": 1, "wrong answer": 1}
+    assert selected.summary["dropped"] == {"no answer: none in the text": 1, "wrong answer": 1}
 
-    examples = examples_from_table(storage.read_folder(folder.training_set, TRAINING_EXAMPLES))
+    examples = examples_from_table(storage.read_folder(selected.path, TRAINING_EXAMPLES))
     assert len(examples) == 6
     tokenizer = load_tokenizer(tiny_student())
     renderer = Renderer(tokenizer, stop_token_ids(tiny_student(), tokenizer))
@@ -85,13 +84,13 @@ def test_a_teachers_chains_of_thought_become_a_student(tmp_path: Path) -> None:
         trained = tokenizer.decode([token for token, weight in pairs if weight > 0])
         assert trained.startswith(example.messages[2].content)
 
-    assert folder.summary("train")["steps"] == 2
+    assert student.summary["steps"] == 2
 
 
 def test_a_second_student_learns_from_the_first_ones_trajectories(tmp_path: Path) -> None:
-    first = run(config_for(tmp_path, "first"), UP_TO_SELECTION)
-    second = run(config_for(tmp_path, "second", f"rollout.reuse={first.path}"), UP_TO_SELECTION)
+    _, first = up_to_selection(Run(config_for(tmp_path, "first")))
+    reused, second = up_to_selection(Run(config_for(tmp_path, "second", f"rollout.reuse={first.folder.path}")))
 
-    assert second.summary("rollout")["reused"] == second.summary("rollout")["total"] == 8
-    files = [storage.read_folder(folder.training_set, TRAINING_EXAMPLES) for folder in (first, second)]
+    assert reused.summary["reused"] == reused.summary["total"] == 8
+    files = [storage.read_folder(selected.path, TRAINING_EXAMPLES) for selected in (first, second)]
     assert files[0].equals(files[1])

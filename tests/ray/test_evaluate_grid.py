@@ -12,7 +12,7 @@ from chat_endpoint import chat_endpoint
 from grid_experts import ACTION, sometimes_text
 
 from agentdistill import storage
-from agentdistill.cli import run_command
+from agentdistill.cli import main
 from agentdistill.report.folder import read_run
 from agentdistill.report.plots import draw_plots
 from agentdistill.report.series import sag_series
@@ -65,7 +65,7 @@ def write_config(folder: Path, rows: dict[str, list[dict[str, object]]], evaluat
 
 def run(config: Path) -> dict[str, dict[str, object]]:
     """What `agentdistill evaluate` does; returns scores.json."""
-    run_command("evaluate", ("questions", "index", "evaluate"), config, None, verbose=True)
+    main(["evaluate", "--verbose", "--config", str(config)])
     return dict(json.loads((config.parent / "run" / "scores" / "scores.json").read_text()))
 
 

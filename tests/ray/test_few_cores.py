@@ -8,7 +8,7 @@ import pytest
 from chat_endpoint import chat_endpoint
 
 from agentdistill import storage
-from agentdistill.cli import run_command
+from agentdistill.cli import main
 from agentdistill.schema import TRAJECTORIES, trajectories_from_table
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
@@ -45,8 +45,9 @@ def test_the_readmes_example_runs_on_few_cores(cpus: int, tmp_path: Path, monkey
 
     with chat_endpoint(reply) as teacher:
         overrides = [f"teacher.engine.base_url={teacher.url}", "cluster.address=local", f"cluster.num_cpus={cpus}"]
-        run_command("rollout", ("questions", "index", "rollout"), tmp_path / "my.yaml", overrides)
+        main(["rollout", "--config", str(tmp_path / "my.yaml"), *overrides])
 
     rows = trajectories_from_table(storage.read_folder("runs/mine/trajectories", TRAJECTORIES))
     assert len(rows) == 8  # two questions, four samples
+    assert (tmp_path / "runs" / "mine" / "training_set" / "examples.parquet").exists()
     assert {(row.answer, row.grade.correct if row.grade else None) for row in rows} == {("Orbit", True)}

@@ -56,6 +56,8 @@ def test_the_cluster_in_ray_address_is_used_and_left_running(others: str) -> Non
 
 
 def test_an_address_where_no_cluster_answers_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "training_set").mkdir()
+    (tmp_path / "training_set" / "examples.parquet").touch()  # there is something to learn from
     ended = subprocess.run(
         [sys.executable, "-m", "agentdistill", "train", "-c", "configs/demo.yaml", f"folder={tmp_path}",
          "cluster.address=127.0.0.1:1"],

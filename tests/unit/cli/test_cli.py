@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agentdistill.pipeline.folder import RunFolder
+from agentdistill.config import load
+from agentdistill.run import Run, records
+from agentdistill.run.folder import RunFolder
+from agentdistill.run.state import State
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -25,6 +28,7 @@ def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         (["distill", "seed=-3"], ["seed", "-3", "at least 0"]),
         (["report", "nowhere"], ["nowhere"]),
         (["evaluate", "folder=run"], ["evaluate.cells", "after is the trained student", "run holds none"]),
+        (["status", "nowhere"], ["nowhere: nothing was begun here"]),
         (["index", "info", "nowhere"], ["nowhere"]),
         (["index", "search", "a question", "retriever.folder=nowhere"], ["nowhere"]),
         (["sandbox", "run", "nowhere.py"], ["nowhere.py", "cannot be read"]),
@@ -49,7 +53,7 @@ def test_help_names_every_command() -> None:
     shown = run("--help").stdout
     for command in (
         "demo", "doctor", "rollout", "select", "train", "evaluate", "distill", "report", "serve", "index", "sandbox",
-        "import",
+        "import", "recipe", "status",
     ):  # fmt: skip
         assert command in shown
 
@@ -63,12 +67,11 @@ def test_a_dry_run_prints_the_stages_and_leaves_no_trace(tmp_path: Path) -> None
 
 
 def test_a_run_folder_made_by_another_config_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
-    from agentdistill.config import load
-
     folder = RunFolder(str(tmp_path / "run"))
-    config = load(None, [f"folder={folder.path}"])
-    folder.prepare(config)
-    folder.begin("select", config)
+    folder.prepare(load(None, [f"folder={folder.path}"]))
+    planned = Run(load(None, [f"folder={folder.path}"]), planning=True)
+    planned.select()
+    records.begin(State(folder.state), planned.calls[0])
     before = Path(folder.config).read_text()
     ended = run("select", f"folder={folder.path}", "select.correct=false")
     assert ended.returncode == 2

@@ -129,13 +129,17 @@ def test_the_aws_cluster_has_room_for_what_its_config_asks(config):
 
 @pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)
 def test_the_papers_cluster_and_one_slurm_node_have_room_for_every_run_of_the_paper(path, paper_cluster):
-    from agentdistill.pipeline.plan import make_plan
+    from agentdistill.recipes.paper import distill
+    from agentdistill.run import Run
+    from agentdistill.run.plan import asks
 
     groups = paper_cluster["spec"]["workerGroupSpecs"]
     limits = [group["template"]["spec"]["containers"][0]["resources"]["limits"] for group in groups]
     slurm = (CLUSTER / "slurm" / "distill.sbatch").read_text()
     node_cpus, node_gpus = (int(re.search(rf"--{name}=(\d+)", slurm)[1]) for name in ("cpus-per-task", "gpus-per-node"))
-    for ask in make_plan(load(path)):
+    run = Run(load(path), planning=True)
+    distill(run)
+    for ask in asks(run.calls):
         assert ask.gpus <= min(node_gpus, *(int(limit.get("nvidia.com/gpu", 4)) for limit in limits)), ask
         assert ask.cpus <= min(node_cpus, sum(int(limit["cpu"]) for limit in limits)), ask
 

@@ -12,11 +12,15 @@ import pytest
 
 from agentdistill.cli import main
 from agentdistill.config import RunConfig, load
-from agentdistill.pipeline.folder import STAGES, RunFolder, settings_of
-from agentdistill.pipeline.needs import make_needs, shown
-from agentdistill.pipeline.plan import make_plan
-from agentdistill.pipeline.reuse import check_source
+from agentdistill.config.settings import binding
+from agentdistill.recipes.paper import distill
 from agentdistill.report.paper import paper as published
+from agentdistill.run import Run, records
+from agentdistill.run.needs import shown
+from agentdistill.run.phases.base import Call
+from agentdistill.run.plan import asks, needs
+from agentdistill.run.reuse import check_source
+from agentdistill.run.state import State
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "configs" / "paper"
@@ -41,6 +45,18 @@ def paper(name: str) -> RunConfig:
     return load(FOLDER / f"{name}.yaml")
 
 
+def planned(config: RunConfig) -> dict[str, Call]:
+    """What the paper's recipe would do, by phase."""
+    run = Run(config, planning=True)
+    distill(run)
+    return {call.name: call for call in run.calls}
+
+
+def finish_rollout(config: RunConfig) -> None:
+    call = planned(config)["rollout"]
+    records.finish(State(call.folder.state), call, {})
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_dry_run_prints_every_stage_and_touches_nothing(
     path: Path, shared: Path, capsys: pytest.CaptureFixture[str]
@@ -48,7 +64,7 @@ def test_a_dry_run_prints_every_stage_and_touches_nothing(
     before = list(shared.rglob("*"))
     main(["distill", "--config", str(path), "--dry-run"])
     printed = capsys.readouterr().out
-    assert all(stage in printed for stage in STAGES)
+    assert all(phase in printed for phase in planned(paper(path.stem)))
     assert "derived from the config, nothing is measured" in " ".join(printed.split())
     assert list(shared.rglob("*")) == before
 
@@ -67,16 +83,17 @@ def test_a_dry_run_loads_neither_torch_nor_ray() -> None:
 def test_every_student_may_reuse_its_teachers_rollout(teacher: str, student: str, shared: Path) -> None:
     config = paper(teacher)
     assert config.rollout.reuse is None
-    RunFolder(config.folder).finish("rollout", config, {})
-    check_source(paper(student))
+    finish_rollout(config)
+    check_source(planned(paper(student))["rollout"])
 
 
 def test_a_teacher_without_prefix_is_one_override_on_both_sides(shared: Path) -> None:
     plain = ["name=teacher_plain", "teacher.agent.first_thought_prefix=false"]
     config = load(FOLDER / "teacher.yaml", plain)
-    RunFolder(config.folder).finish("rollout", config, {})
+    finish_rollout(config)
     reuse = f"rollout.reuse={shared}/runs/paper/teacher_plain"
-    check_source(load(FOLDER / "student_1.5b.yaml", ["name=student_1.5b_plain", plain[1], reuse]))
+    student = load(FOLDER / "student_1.5b.yaml", ["name=student_1.5b_plain", plain[1], reuse])
+    check_source(planned(student)["rollout"])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -135,17 +152,18 @@ def test_the_runs_keep_everything_on_the_shared_folder(shared: Path) -> None:
 
 def test_what_the_teacher_asks_for() -> None:
     config = paper("teacher")
-    asks = {ask.stage: ask for ask in make_plan(config)}
-    assert (asks["rollout"].gpus, asks["evaluate"].gpus) == (4, 4)
-    need = {need.stage: need for need in make_needs(config)}["rollout"]
+    calls = planned(config)
+    rollout, evaluate = asks([calls["rollout"], calls["evaluate"]])
+    assert (rollout.gpus, evaluate.gpus) == (4, 4)
+    (need,) = needs([calls["rollout"]])
     assert need.gpu_gb == pytest.approx(16.4, abs=0.1)  # 32.8 billion weights of two bytes on four GPUs
     assert need.memory_gb == pytest.approx(64.56, abs=0.01)
     assert need.tokens == 2_996 * 6 * 1_024
 
 
 def test_a_student_asks_for_no_gpu_to_roll_out() -> None:
-    asks = {ask.stage: ask for ask in make_plan(paper("student_7b"))}
-    assert (asks["rollout"].gpus, asks["train"].gpus, asks["evaluate"].gpus) == (0, 4, 4)
+    gpus = {ask.phase: ask.gpus for ask in asks(list(planned(paper("student_7b")).values()))}
+    assert (gpus["rollout"], gpus["train"], gpus["evaluate"]) == (0, 4, 4)
 
 
 def test_the_page_names_every_run_and_its_bounds_of_tokens() -> None:
@@ -155,10 +173,11 @@ def test_the_page_names_every_run_and_its_bounds_of_tokens() -> None:
     stated = re.findall(r"^\| `(\w+)` \| ([\d.]* ?M?) ?\| ([\d.]* ?M?) ?\|$", page, re.M)
     assert len(stated) == 6
     for run, rollout, evaluation in stated:
-        needs = {need.stage: need for need in make_needs(paper(run.replace("SIZE", "0.5b")))}
+        calls = planned(paper(run.replace("SIZE", "0.5b")))
+        found = {need.phase: need for need in needs(list(calls.values()))}
         for bound, stage in ((rollout, "rollout"), (evaluation, "evaluate")):
             if bound.strip():
-                assert bound.strip() == shown(needs[stage].tokens)
+                assert bound.strip() == shown(found[stage].tokens)
 
 
 def test_the_page_says_what_the_reports_copy_of_the_table_holds() -> None:
@@ -170,5 +189,5 @@ def test_the_page_says_what_the_reports_copy_of_the_table_holds() -> None:
     assert named == {row.method for row in rows}
 
 
-def test_settings_of_a_stage_can_be_stored() -> None:
-    assert json.loads(json.dumps(settings_of("evaluate", paper("student_3b"))))
+def test_what_binds_a_phase_can_be_stored() -> None:
+    assert json.loads(json.dumps(binding(dict(planned(paper("student_3b"))["evaluate"].settings))))

@@ -10,7 +10,8 @@ import pytest
 import typer.main
 import yaml
 
-from agentdistill.cli import DEMO_CONFIG, app
+from agentdistill.cli import app
+from agentdistill.cli.phases import DEMO_CONFIG
 from agentdistill.config import RunConfig, load
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +70,7 @@ def command_lines(text: str) -> list[str]:
         if match := PROMPT.match(line):
             found.append(match[1].strip())
         elif match := JOB.search(line):
-            command = "index build" if match[1] == "index" else match[1]
+            command = {"index": "index build", "recipe": "recipe run"}.get(match[1], match[1])
             found.append(f"agentdistill {command} {match[2]}".strip())
     return [line for line in dict.fromkeys(found) if not is_prose(line)]
 

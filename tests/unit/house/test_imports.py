@@ -12,7 +12,7 @@ HEAVY = "('torch', 'ray', 'vllm', 'deepspeed', 'transformers', 'faiss', 'sentenc
     "module",
     [
         "types", "errors", "schema", "config", "storage", "agent", "tasks", "grading", "engines", "environments",
-        "rollout", "select", "evaluate", "cli", "pipeline.folder",
+        "rollout", "select", "evaluate", "cli", "run", "recipes.paper",
     ],
 )  # fmt: skip
 def test_importing_it_loads_nothing_heavy(module: str) -> None:

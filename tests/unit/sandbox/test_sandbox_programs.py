@@ -2,9 +2,9 @@
 
 import pytest
 
+from agentdistill.cli.sandbox import print_outcome, run_file
 from agentdistill.errors import UserError
 from agentdistill.sandbox import Sandbox
-from agentdistill.sandbox.host.command import print_outcome, run_file
 from agentdistill.types import CodeError, Limit, Outcome
 
 

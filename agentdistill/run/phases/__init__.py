@@ -1,0 +1,1 @@
+"""The kinds of phases, one file each."""
