@@ -25,15 +25,18 @@ def port():
     import ray
     from ray import serve
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
     folder = tempfile.mkdtemp(prefix="ad", dir="/tmp")
-    ray.init(num_cpus=2, include_dashboard=False, _temp_dir=folder, logging_level="warning", log_to_driver=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": number})
-    yield number
-    serve.shutdown()
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # Serve ends a proxy that is not up within 5 s, and with it the start.
+        patch.setenv("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")
+        ray.init(num_cpus=2, include_dashboard=False, _temp_dir=folder, logging_level="warning", log_to_driver=False)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            number = free.getsockname()[1]
+        serve.start(http_options={"host": "127.0.0.1", "port": number})
+        yield number
+        serve.shutdown()
+        ray.shutdown()
 
 
 @pytest.fixture(scope="module")
