@@ -24,6 +24,7 @@ from agentdistill.errors import BusyError, RetrieverError
 from agentdistill.retrieval import http
 from agentdistill.retrieval.cache import Found, QueryCache
 from agentdistill.retrieval.hits import Hits, merge_top_k
+from agentdistill.retrieval.keyword import check_tokenizer
 from agentdistill.retrieval.local import LocalRetriever, open_index, open_shards, search_thread
 from agentdistill.retrieval.manifest import check_files, read_manifest
 from agentdistill.retrieval.queries import check_k, clean_query
@@ -181,10 +182,11 @@ def retriever_app(folder: str | Path, config: RetrieverConfig | None = None) -> 
     """The application over an index folder that every node can reach. Deploy it with `serve.run(app, name=...)`.
 
     With more than one shard in the index, each shard is a deployment of its own and the replicas in front of them
-    encode, ask all shards and merge. Raises DataError where the folder holds no index.
+    encode, ask all shards and merge. Raises DataError where the folder holds no index, or one of an older tokenizer.
     """
     config = config or RetrieverConfig()
     info = read_any_manifest(folder)
+    check_tokenizer(info)
     place = str(folder) if is_remote(folder) else str(Path(folder).resolve())
     shards = []
     if len(info.shards) > 1:
