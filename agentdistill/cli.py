@@ -15,6 +15,7 @@ from agentdistill.config import load, to_yaml
 from agentdistill.console import console, error_console, quiet_logs
 from agentdistill.errors import AgentDistillError
 from agentdistill.pipeline.folder import STAGES, RunFolder
+from agentdistill.urls import redact_url
 
 app = typer.Typer(
     add_completion=False,
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return redact_url(" ".join(str(error).split()))
 
 
 def run_command(

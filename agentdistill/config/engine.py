@@ -1,8 +1,12 @@
 """Settings of an engine: the model that writes, and where it runs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from agentdistill.config.settings import setting
+
+#: What a request is about, and how it is answered.
+_OWN = frozenset({"messages", "model", "stream"})
 
 
 @dataclass
@@ -23,14 +27,22 @@ class EngineConfig:
     stall_s: float = setting(300.0, gt=0)  # an engine with requests and no output for so long is taken for dead
     expert: str = "world"  # scripted: whose function writes
     base_url: str = ""  # openai
-    api_key_env: str = "OPENAI_API_KEY"  # openai: the environment variable that holds the key
+    api_key_env: str | None = "OPENAI_API_KEY"  # openai: the environment variable that holds the key; null: none needed
+    allow_plain_http: bool = False  # openai: send the key over http:// to another machine too, where others can read it
     dialect: str = setting("vllm", choices=("vllm", "openai"))  # openai: whether the endpoint knows vLLM's extensions
     max_in_flight: int = setting(64, ge=1)  # openai: bounded concurrency
-    retries: int = setting(5, ge=0)  # openai
+    retries: int = setting(5, ge=0)  # openai: further tries of a request that failed
+    patience_s: float = setting(300.0, ge=0)  # openai: how long an endpoint that says "busy" (429, 503) is asked again
+    extra_body: dict[str, Any] = setting(factory=dict)  # openai: further parameters of every request, sent as they are
+    drop_params: list[str] = setting(factory=list)  # openai: parameters that the endpoint refuses, left out
 
     def problems(self):
         if self.engine == "openai" and not self.base_url:
             yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
+        for name in {*_OWN, "n"}.intersection(self.extra_body):
+            yield "extra_body", name, f"none of {', '.join(sorted(_OWN))}, n: the engine sends those itself"
+        for name in _OWN.intersection(self.drop_params):
+            yield "drop_params", name, f"none of {', '.join(sorted(_OWN))}: no request is without them"
         if self.engine != "vllm" and self.quantization is not None:
             yield "quantization", self.quantization, f"null with engine={self.engine}: only vllm loads weights"
         if self.quantization is not None and self.adapter is not None and self.merge_adapter is False:

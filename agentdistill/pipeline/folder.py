@@ -49,7 +49,7 @@ _INPUTS = {
 _OPERATIONAL = {
     "engine": {
         "tensor_parallel", "gpu_memory_utilization", "kv_cache_gb", "max_num_seqs", "enforce_eager", "stall_s",
-        "base_url", "api_key_env", "max_in_flight", "retries",
+        "base_url", "api_key_env", "allow_plain_http", "max_in_flight", "retries", "patience_s",
     },
     "train": RUNTIME_SETTINGS,
     "grading": {"workers", "memory_mb"},

@@ -100,6 +100,16 @@ def test_a_disk_without_room_is_refused_before_anything_starts(tmp_path: Path, m
         RunFolder(str(tmp_path / "run")).prepare(config_for(tmp_path))
 
 
+def test_the_stored_copy_of_a_config_with_credentials_is_the_same_run(tmp_path: Path) -> None:
+    engine = "teacher.engine={engine: openai, model: m, base_url: 'https://user:pass@host/v1?key=k'}"
+    folder, config = RunFolder(str(tmp_path)), config_for(tmp_path, engine)
+    folder.prepare(config)
+    folder.begin("rollout", config)
+    stored = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [text for text in stored if "pass@" in text or "key=k" in text]
+    folder.check(("rollout",), load(tmp_path / "config.yaml"))
+
+
 def test_the_resolved_config_is_saved_with_the_run(tmp_path: Path) -> None:
     config = config_for(tmp_path, "train.epochs=7")
     RunFolder(str(tmp_path)).prepare(config)
