@@ -14,6 +14,7 @@ from agentdistill import __version__
 from agentdistill.config import load, to_yaml
 from agentdistill.console import console, error_console, quiet_logs
 from agentdistill.errors import AgentDistillError
+from agentdistill.pipeline.access import check_access
 from agentdistill.pipeline.folder import STAGES, RunFolder
 from agentdistill.urls import redact_url
 
@@ -77,6 +78,7 @@ def run_command(
 
         print_plan(config, stages)
         return folder
+    check_access(config, stages)
     with folder.locked():
         folder.check(stages, config)
         if "rollout" in stages and config.rollout.reuse is not None and folder.settings("rollout") is None:
