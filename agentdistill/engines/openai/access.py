@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from agentdistill.config import EngineConfig
@@ -26,7 +26,7 @@ class Access:
 
     base_url: str  # without user, password and query
     is_local: bool
-    query: Mapping[str, str] = field(default_factory=dict, repr=False)  # sent with every request
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # sent with every request
     authorization: str | None = field(default=None, repr=False)  # the header; None sends none
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
@@ -64,23 +64,39 @@ def read_access(config: EngineConfig, where: str = "engine") -> Access:
     return Access(
         base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/"),
         is_local=local,
-        query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
         authorization=f"Basic {basic}" if basic else f"Bearer {key}" if key else None,
         secrets=_spellings(secrets),
     )
 
 
-def hide_urls_in_logs() -> None:
-    """Have the HTTP client's own log, which names each request's URL, hide the credentials in it. Safe to repeat."""
-    for name in ("httpx", "httpx2"):
-        logger = logging.getLogger(name)
-        if _hide_urls not in logger.filters:
-            logger.addFilter(_hide_urls)
+class _Hiding(logging.Filter):
+    """Takes the secrets of all endpoints of this process out of what is logged."""
+
+    accesses: ClassVar[set[Access]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        for access in self.accesses:
+            text = access.redact(text)
+        record.msg, record.args = text, ()
+        return True
 
 
-def _hide_urls(record: logging.LogRecord) -> bool:
-    record.msg, record.args = redact_url(record.getMessage()), ()
-    return True
+_HIDING = _Hiding()
+_PARTS = ("connection", "http11", "http2", "http_proxy", "socks")
+#: A logger's filter sees what is logged to that very logger, so each that the HTTP client has is named.
+_LOGGERS = (
+    "openai", "openai._base_client", "httpx", "httpx2",
+    *(f"{core}.{part}" for core in ("httpcore", "httpcore2") for part in _PARTS),
+)  # fmt: skip
+
+
+def hide_in_logs(access: Access) -> None:
+    """Have the HTTP client's own logs, which name URLs and headers, hide this endpoint's secrets. Safe to repeat."""
+    _Hiding.accesses.add(access)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_HIDING)
 
 
 def _parts(base_url: str, where: str) -> SplitResult:

@@ -23,6 +23,10 @@ _FINISH = {
 _TELLS_STOP = ("stop_reason", "matched_stop", "stop_sequence", "stopping_word")
 
 
+#: A finish reason that leaves open, or says, that a stop text was met.
+_AT_STOP = ("stop", "stop_sequence")
+
+
 class MalformedError(ValueError):
     """The answer is no chat completion."""
 
@@ -109,7 +113,7 @@ def _cut_off(text: str, choice: Mapping[str, Any], reason: FinishReason, stop: t
         named = next((value for value in told if value in stop), "")
         return "" if text.endswith(named) else named
     inline = [mark for mark in stop if not mark.startswith("\n")]
-    if len(inline) == 1 and str(choice.get("finish_reason")).lower() == "stop" and _in_open_block(text):
+    if len(inline) == 1 and str(choice.get("finish_reason")).lower() in _AT_STOP and _in_open_block(text):
         return "" if text.endswith(inline[0]) else inline[0]
     return ""
 

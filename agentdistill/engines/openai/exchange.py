@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from agentdistill.engines.openai.access import Access, hide_urls_in_logs
+from agentdistill.engines.openai.access import Access, hide_in_logs
 from agentdistill.engines.openai.overflow import is_overflow
 from agentdistill.engines.openai.pace import retry_after_s
 from agentdistill.engines.openai.refusal import Reason, error_in, read_reason
@@ -48,7 +48,7 @@ class Exchange:
     def __init__(self, access: Access, stall_s: float) -> None:
         import openai
 
-        hide_urls_in_logs()
+        hide_in_logs(access)
         self._openai, self._access, self._stall_s = openai, access, stall_s
         self._client = openai.AsyncOpenAI(
             base_url=access.base_url,

@@ -14,7 +14,8 @@ LONGEST_PAUSE_S = 120.0
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.5, 30.0
 #: So often in a row a pause that the endpoint asks for is taken for enough; then it grows all the same.
 _TRUSTED = 3
-_FIRST_GAP_S, _MOST_GAP_S, _NO_GAP_S = 0.02, 1.0, 0.005
+_FIRST_GAP_S, _MOST_GAP_S, _NO_GAP_S = 0.02, 1.0, 0.001
+_EASE = 0.9  # of the gap stays with each answer: ten gaps in all until there is none
 
 
 class OutOfPatienceError(Exception):
@@ -38,7 +39,7 @@ class Pace:
     """When the next request may start.
 
     A busy answer stops all starts for as long as it asks for, or for growing pauses. Behind the pause the requests
-    start one by one, at a distance that halves with each answer and doubles with each further pause: all at once they
+    start one by one, at a distance that shrinks with each answer and doubles with each further pause: all at once they
     would find the endpoint busy again.
     """
 
@@ -66,13 +67,10 @@ class Pace:
                     raise OutOfPatienceError
                 await self._sleep(self._open_at - now)
                 continue
-            start = max(now, self._next_at)
-            self._next_at = start + self._gap_s
-            if start <= now:
+            if now >= self._next_at:
+                self._next_at = now + self._gap_s
                 return
-            await self._sleep(start - now)
-            if self._clock() >= self._open_at:
-                return
+            await self._sleep(self._next_at - now)
 
     def hold(self, asked_s: float | None) -> float:
         """The endpoint is busy: nobody starts for so long, or for a growing pause. Returns when they may, on the clock.
@@ -88,13 +86,13 @@ class Pace:
             pause_s = max(pause_s, _growing_s(self._pauses - _TRUSTED))
         # Jitter, so that processes that were turned away together do not come back together.
         self._open_at = max(self._open_at, now + pause_s * (1 + 0.25 * self._jitter()))
-        self._next_at = max(self._next_at, self._open_at)
         return self._open_at
 
     def ease(self) -> None:
         """The endpoint answered."""
         self._pauses = 0
-        self._gap_s = 0.0 if self._gap_s < _NO_GAP_S else self._gap_s / 2
+        self._gap_s = 0.0 if self._gap_s < _NO_GAP_S else self._gap_s * _EASE
+        self._next_at = min(self._next_at, self._clock() + self._gap_s)
 
 
 def _growing_s(pauses: int) -> float:
