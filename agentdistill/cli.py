@@ -78,7 +78,7 @@ def run_command(
 
         print_plan(config, stages)
         return folder
-    check_access(config, stages)
+    check_access(config, tuple(stage for stage in stages if not folder.has_finished(stage)))
     with folder.locked():
         folder.check(stages, config)
         if "rollout" in stages and config.rollout.reuse is not None and folder.settings("rollout") is None:
