@@ -276,6 +276,8 @@ def _type(hint: Any) -> str:
     if typing.get_origin(hint) is list:
         (item,) = typing.get_args(hint)
         return f"list of {_type(item)}"
+    if typing.get_origin(hint) is dict:
+        return "mapping"
     if hint is types.NoneType:
         return "null"
     return "section" if dataclasses.is_dataclass(hint) else hint.__name__

@@ -10,7 +10,7 @@ import typer
 from agentdistill import __version__
 from agentdistill.cli import config, doctor, index, phases, recipe, sandbox, serve, status, traces, train
 from agentdistill.console import console
-from agentdistill.run.job import ending
+from agentdistill.run.job import plain_errors
 
 app = typer.Typer(
     add_completion=False,
@@ -23,7 +23,7 @@ app = typer.Typer(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a deliberate error is one sentence and exit status 2, Ctrl-C is 130."""
     try:
-        with ending():
+        with plain_errors():
             status = _call(arguments)
     except Exception as error:
         # Typer's own usage errors know how to show themselves; everything else is a defect and keeps its traceback.

@@ -11,7 +11,7 @@ from agentdistill.console import console
 from agentdistill.errors import RunFolderError
 from agentdistill.run.folder import RunFolder
 from agentdistill.run.kinds import PHASES
-from agentdistill.run.state import Record, State
+from agentdistill.run.record.state import Record, State
 
 
 def add(app: typer.Typer) -> None:

@@ -11,3 +11,5 @@ class ClusterConfig:
     num_cpus: int | None = setting(None, ge=1)
     object_store_mb: int | None = setting(None, ge=80)
     serve_port: int = setting(0, ge=0, le=65_535)  # 0: no HTTP, handles only
+    serve_host: str = "127.0.0.1"  # where HTTP listens; an address that others reach asks for a token
+    serve_token_env: str = "AGENTDISTILL_SERVE_TOKEN"  # the environment variable that holds that token

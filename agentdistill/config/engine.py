@@ -6,6 +6,9 @@ from typing import Any
 from agentdistill import plugins
 from agentdistill.config.settings import setting
 
+#: What a request is about, and how it is answered.
+_OWN = frozenset({"messages", "model", "stream"})
+
 
 @dataclass
 class EngineConfig:
@@ -27,10 +30,20 @@ class EngineConfig:
     )
     expert: str = "world"  # scripted: whose function writes
     base_url: str = setting("", binds=False)  # openai
-    api_key_env: str = setting("OPENAI_API_KEY", binds=False)  # openai: the environment variable that holds the key
+    api_key_env: str | None = setting(  # openai: the environment variable that holds the key; null: none needed
+        "OPENAI_API_KEY", binds=False
+    )
+    allow_plain_http: bool = setting(  # openai: send the key over http:// to another machine, where others can read it
+        False, binds=False
+    )
     dialect: str = setting("vllm", choices=("vllm", "openai"))  # openai: whether the endpoint knows vLLM's extensions
     max_in_flight: int = setting(64, ge=1, binds=False)  # openai: bounded concurrency
-    retries: int = setting(5, ge=0, binds=False)  # openai
+    retries: int = setting(5, ge=0, binds=False)  # openai: further tries of a request that failed
+    patience_s: float = setting(  # openai: how long an endpoint that says "busy" (429, 503) is asked again
+        300.0, ge=0, binds=False
+    )
+    extra_body: dict[str, Any] = setting(factory=dict)  # openai: further parameters of every request, sent as they are
+    drop_params: list[str] = setting(factory=list)  # openai: parameters that the endpoint refuses, left out
     settings: dict[str, Any] = setting(factory=dict)  # for an engine of your own
 
     def problems(self):
@@ -38,6 +51,10 @@ class EngineConfig:
             yield "engine", self.engine, plugins.three_ways("engine", self.engine)
         if self.engine == "openai" and not self.base_url:
             yield "base_url", repr(self.base_url), "the URL of an OpenAI-compatible endpoint, for engine=openai"
+        for name in {*_OWN, "n"}.intersection(self.extra_body):
+            yield "extra_body", name, f"none of {', '.join(sorted(_OWN))}, n: the engine sends those itself"
+        for name in _OWN.intersection(self.drop_params):
+            yield "drop_params", name, f"none of {', '.join(sorted(_OWN))}: no request is without them"
         if self.engine != "vllm" and self.quantization is not None:
             yield "quantization", self.quantization, f"null with engine={self.engine}: only vllm loads weights"
         if self.quantization is not None and self.adapter is not None and self.merge_adapter is False:

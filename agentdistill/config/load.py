@@ -26,6 +26,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from agentdistill.config.run import RunConfig
 from agentdistill.config.settings import check_bounds
 from agentdistill.errors import ConfigError
+from agentdistill.urls import redact_tree
 
 S = TypeVar("S")
 
@@ -63,8 +64,9 @@ def _schema() -> DictConfig:
 
 
 def to_yaml(config: RunConfig) -> str:
-    """The resolved config as YAML that `load` reads back to the same."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True)
+    """The resolved config as YAML that `load` reads back to the same, but for credentials in URLs: those are `***`."""
+    tree = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    return OmegaConf.to_yaml(OmegaConf.create(redact_tree(tree)))
 
 
 def fill(schema: type[S], values: dict[str, Any], key: str) -> S:

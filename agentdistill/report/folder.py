@@ -18,6 +18,7 @@ from agentdistill.evaluate.summary import summarize
 from agentdistill.report.cells import Cell, Variant
 from agentdistill.report.facts import Fact, read_facts
 from agentdistill.schema import TRAINING_EXAMPLES
+from agentdistill.urls import redact_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,8 @@ def _read_config(path: str) -> dict[str, Any]:
         raise DataError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: holds a {type(content).__name__}, expected `key: value` lines")
-    return content
+    # A config that was copied there by hand may hold what the run itself would not have stored.
+    return dict(redact_tree(content))
 
 
 def _read_metrics(run: RunData, path: str) -> list[dict[str, float]]:

@@ -24,7 +24,7 @@ from agentdistill.retrieval.encode import encode_corpus
 from agentdistill.retrieval.encoder import EncoderSpec, resolve_encoder
 from agentdistill.retrieval.fill import Progress, exact_search, fill_index
 from agentdistill.retrieval.hits import merge_top_k, recall
-from agentdistill.retrieval.keyword import build_keyword
+from agentdistill.retrieval.keyword import KINDS, TOKENIZER, build_keyword
 from agentdistill.retrieval.manifest import (
     FILE,
     IndexInfo,
@@ -122,6 +122,7 @@ class _Build:
             encoder=self.spec.identity() if self.spec else {},
             settings=dataclasses.asdict(self.config.index),
             shards=shards,
+            tokenizer=TOKENIZER if self.config.index.kind in KINDS else 0,
             files=describe_files(self.work, names),
             measured=Measured(build_s=time.monotonic() - started, peak_memory_mb=_peak_memory_mb(), **measured),
         )
@@ -149,7 +150,7 @@ class _Build:
         return shards, vectors.dimension, self._recall(vectors, shards)
 
     def _keyword(self) -> list[str]:
-        if self.config.index.kind not in ("bm25", "hybrid"):
+        if self.config.index.kind not in KINDS:
             return []
         self.report("indexing keywords", 0, 0)
         return build_keyword(store.PassageStore(self.work / store.FILE), self.work)
@@ -172,7 +173,10 @@ class _Build:
         for name in _OPEN_SETTINGS:
             del settings[name]
         encoder = [self.spec.fingerprint, self.spec.max_length] if self.spec else []
-        return hashlib.sha256(json.dumps([checksum, encoder, settings], sort_keys=True).encode()).hexdigest()[:32]
+        parts: list[Any] = [checksum, encoder, settings]
+        if self.config.index.kind in KINDS:
+            parts.append(TOKENIZER)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
     def _forget_other(self, key: str) -> None:
         """Vectors that an interrupted build of something else has left are of no use."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,37 @@ import numpy as np
 from agentdistill.errors import DataError
 from agentdistill.retrieval.corpus import contents
 from agentdistill.retrieval.hits import Hits
+from agentdistill.retrieval.manifest import IndexInfo
 from agentdistill.retrieval.store import PassageStore
 
 FOLDER = "bm25"
+KINDS = ("bm25", "hybrid")
+#: Of `tokenize`, raised with every change of what it makes of a text: an index of another version is not searched.
+TOKENIZER = 2
+
+_WORD = re.compile(r"\w+")
+
+
+def tokenize(text: str) -> list[str]:
+    """The words of a text in lower case, those of one letter and numbers included, without English stop words."""
+    stop_words = _stop_words()
+    return [word for word in _WORD.findall(text.lower()) if word not in stop_words]
+
+
+@functools.cache
+def _stop_words() -> frozenset[str]:
+    from bm25s.stopwords import STOPWORDS_EN
+
+    return frozenset(STOPWORDS_EN)
+
+
+def check_tokenizer(info: IndexInfo) -> None:
+    """Raises DataError where the index has keywords that another tokenizer cut: its words would not be found."""
+    if info.kind in KINDS and info.tokenizer != TOKENIZER:
+        raise DataError(
+            f"{info.folder}: its keywords were cut by version {info.tokenizer} of the tokenizer, expected "
+            f"{TOKENIZER}; build the index again"
+        )
 
 
 def build_keyword(passages: PassageStore, folder: Path) -> list[str]:
@@ -23,13 +53,16 @@ def build_keyword(passages: PassageStore, folder: Path) -> list[str]:
     for the sparse matrix.
     """
     import bm25s
-    from bm25s.tokenization import Tokenizer
 
-    tokenizer = Tokenizer(stopwords="english")
-    stream = tokenizer.streaming_tokenize(_texts(passages), update_vocab=True, allow_empty=False)
-    token_ids = [array("i", ids) for ids in stream]
+    vocabulary: dict[str, int] = {}
+    token_ids = [
+        array("i", [vocabulary.setdefault(word, len(vocabulary)) for word in tokenize(text)])
+        for text in _texts(passages)
+    ]
+    # Of stop words alone, a corpus has no word; the library asks for one.
     index = bm25s.BM25()
-    index.index((token_ids, tokenizer.get_vocab_dict()), show_progress=False)
+    with np.errstate(invalid="ignore"):  # it divides by the mean length, which is 0 then
+        index.index((token_ids, vocabulary or {"": 0}), show_progress=False)
     index.save(str(folder / FOLDER), show_progress=False)
     return sorted(f"{FOLDER}/{path.name}" for path in (folder / FOLDER).iterdir())
 
@@ -51,14 +84,11 @@ class KeywordIndex:
 
     def search(self, queries: list[str], k: int) -> Hits:
         """The k best rows of each query that share a word with it; fewer, or none, where too few do."""
-        import bm25s
-
         hits = Hits.none(len(queries), k)
-        tokens = bm25s.tokenize(queries, stopwords="english", return_ids=False, show_progress=False, allow_empty=False)
-        for place, words in enumerate(tokens):
-            known = self._index.get_tokens_ids(words) if words else []
-            if len(known):
-                rows, scores = _best(self._index.get_scores_from_ids(list(known)), k)
+        for place, query in enumerate(queries):
+            known = self._index.get_tokens_ids(tokenize(query))
+            if known:
+                rows, scores = _best(self._index.get_scores_from_ids(known), k)
                 hits.rows[place, : len(rows)], hits.scores[place, : len(rows)] = rows, scores
         return hits
 

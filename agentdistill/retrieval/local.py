@@ -16,7 +16,7 @@ from agentdistill.retrieval import store
 from agentdistill.retrieval.dense import DenseIndex, load_faiss
 from agentdistill.retrieval.encoder import Encoder, resolve_encoder
 from agentdistill.retrieval.hits import Hits, fuse_ranks, merge_top_k
-from agentdistill.retrieval.keyword import KeywordIndex
+from agentdistill.retrieval.keyword import KINDS, KeywordIndex, check_tokenizer
 from agentdistill.retrieval.manifest import IndexInfo, check_files, read_manifest
 from agentdistill.retrieval.queries import check_k, clean_query
 from agentdistill.retrieval.remote import local_folder
@@ -38,11 +38,12 @@ def open_index(
 
     `encoder` and `index` override how it is searched (device, threads, nprobe, ef_search, memory_map); `shards` opens
     some of the index alone, for a service whose replicas share it out.
-    Raises DataError where the folder's files are torn or do not belong together, or the encoder is not the one that
-    made the index.
+    Raises DataError where the folder's files are torn or do not belong together, or the encoder or the tokenizer is not
+    the one that made the index.
     """
     path = local_folder(folder)
     info = read_manifest(path)
+    check_tokenizer(info)
     check_files(path, info)
     return LocalRetriever(path, info, encoder, index, shards)
 
@@ -62,7 +63,7 @@ class LocalRetriever:
         self._passages = store.PassageStore(folder / store.FILE)
         self._settings = index or IndexConfig(**info.settings)
         self._dense = open_shards(folder, info, self._settings, shards)
-        self._keyword = KeywordIndex(folder, info.count) if info.kind in ("bm25", "hybrid") else None
+        self._keyword = KeywordIndex(folder, info.count) if info.kind in KINDS else None
         if len(self._passages) != info.count:
             raise DataError(
                 f"{folder}: {len(self._passages)} passages, the manifest says {info.count}; build the index again"

@@ -61,6 +61,7 @@ class IndexInfo:
     files: Mapping[str, FileInfo]
     measured: Measured = field(default_factory=Measured)
     corpus_origin: str = ""  # checksums of the corpus's files; empty where it was no file
+    tokenizer: int = 0  # version of the keyword tokenizer; 0 where there are no keywords, or older ones
     folder: str = ""  # where it lies now; not stored
     version: int = VERSION
 

@@ -24,6 +24,7 @@ from agentdistill.errors import BusyError, RetrieverError
 from agentdistill.retrieval import http
 from agentdistill.retrieval.cache import Found, QueryCache
 from agentdistill.retrieval.hits import Hits, merge_top_k
+from agentdistill.retrieval.keyword import check_tokenizer
 from agentdistill.retrieval.local import LocalRetriever, open_index, open_shards, search_thread
 from agentdistill.retrieval.manifest import check_files, read_manifest
 from agentdistill.retrieval.queries import check_k, clean_query
@@ -50,9 +51,15 @@ class _Item:
 class RetrieverReplica:
     """Encodes and searches for all clients together; answers repeated queries from its cache."""
 
-    def __init__(self, folder: str, config: RetrieverConfig, shards: list[Any]) -> None:
-        """`shards`: the handles of the deployments that hold the index; empty where this replica holds all of it."""
+    def __init__(
+        self, folder: str, config: RetrieverConfig, shards: list[Any], token_digest: str | None = None
+    ) -> None:
+        """`shards`: the handles of the deployments that hold the index; empty where this replica holds all of it.
+
+        `token_digest`: of the token that HTTP requests must bring; None asks for none.
+        """
         self._config = config
+        self._token_digest = token_digest
         self._shards = shards
         self._retriever: LocalRetriever = open_index(
             folder, config.encoder, config.index, shards=() if shards else None
@@ -84,7 +91,7 @@ class RetrieverReplica:
 
     async def __call__(self, request: Any) -> Any:
         """HTTP: see `agentdistill.retrieval.http`."""
-        return await http.answer(request, self)
+        return await http.answer(request, self, self._token_digest)
 
     async def check_health(self) -> None:
         """Runs a real query through the batch; Serve replaces a replica that raises or does not answer."""
@@ -177,14 +184,19 @@ class ShardReplica:
         await self.search(np.zeros((1, self._index.dimension), np.float32), 1)
 
 
-def retriever_app(folder: str | Path, config: RetrieverConfig | None = None) -> serve.Application:
+def retriever_app(
+    folder: str | Path, config: RetrieverConfig | None = None, token: str | None = None
+) -> serve.Application:
     """The application over an index folder that every node can reach. Deploy it with `serve.run(app, name=...)`.
 
+    `token`: what HTTP requests must bring; the application holds its digest alone. Handles ask for none.
+
     With more than one shard in the index, each shard is a deployment of its own and the replicas in front of them
-    encode, ask all shards and merge. Raises DataError where the folder holds no index.
+    encode, ask all shards and merge. Raises DataError where the folder holds no index, or one of an older tokenizer.
     """
     config = config or RetrieverConfig()
     info = read_any_manifest(folder)
+    check_tokenizer(info)
     place = str(folder) if is_remote(folder) else str(Path(folder).resolve())
     shards = []
     if len(info.shards) > 1:
@@ -195,7 +207,8 @@ def retriever_app(folder: str | Path, config: RetrieverConfig | None = None) -> 
             for number in range(len(info.shards))
         ]
     options = _options(config, config.replicas, config.max_replicas)
-    return serve.deployment(RetrieverReplica, name=DEPLOYMENT).options(**options).bind(place, config, shards)
+    digest = None if token is None else http.token_digest(token)
+    return serve.deployment(RetrieverReplica, name=DEPLOYMENT).options(**options).bind(place, config, shards, digest)
 
 
 def _options(config: RetrieverConfig, replicas: int, max_replicas: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from agentdistill import storage
 from agentdistill.config import QuestionsConfig, TaskConfig
 from agentdistill.errors import RunFolderError
 from agentdistill.run.folder import RunFolder
-from agentdistill.run.state import State
+from agentdistill.run.record.state import State
 
 
 @dataclass(frozen=True, slots=True)

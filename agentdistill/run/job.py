@@ -16,9 +16,10 @@ from pathlib import Path
 from agentdistill.config import RunConfig, load
 from agentdistill.console import console, error_console, quiet_logs
 from agentdistill.errors import AgentDistillError
-from agentdistill.run.plan import print_plan
+from agentdistill.run.planning.plan import print_plan
 from agentdistill.run.results import print_results
 from agentdistill.run.run import Run
+from agentdistill.urls import redact_url
 
 
 @contextlib.contextmanager
@@ -30,7 +31,7 @@ def job(description: str | None) -> Iterator[Run]:
     Ctrl-C is 130, exactly as on the command line.
     """
     arguments = _parser(description).parse_intermixed_args()
-    with ending():
+    with plain_errors():
         config = load(arguments.config, arguments.overrides)
         if arguments.dry_run:
             run = Run(config, planning=True)
@@ -84,12 +85,12 @@ def _print_scores(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def ending() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """How a process ends: a deliberate error is one sentence and exit status 2, Ctrl-C is 130."""
     try:
         yield
     except (AgentDistillError, FileNotFoundError) as error:
-        error_console.print(f"agentdistill: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
+        error_console.print(f"agentdistill: {redact_url(' '.join(str(error).split()))}", markup=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         error_console.print("\nstopped; the same command goes on where this one was", markup=False)

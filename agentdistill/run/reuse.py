@@ -9,11 +9,11 @@ from typing import Any
 from agentdistill import storage
 from agentdistill.config import RunConfig
 from agentdistill.errors import RunFolderError
-from agentdistill.run.binding import changes
 from agentdistill.run.folder import RunFolder
 from agentdistill.run.handles import Questions
 from agentdistill.run.phases.base import Call
-from agentdistill.run.state import State
+from agentdistill.run.record.binding import changes
+from agentdistill.run.record.state import State
 from agentdistill.schema import QUESTIONS
 
 _PHASE = "rollout"  # the default one of the other run

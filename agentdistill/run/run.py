@@ -13,8 +13,6 @@ from agentdistill.config import RunConfig
 from agentdistill.config.settings import check_bounds
 from agentdistill.console import console, format_duration
 from agentdistill.errors import ConfigError
-from agentdistill.run import records
-from agentdistill.run.binding import sections_of
 from agentdistill.run.folder import RunFolder
 from agentdistill.run.handles import (
     Handle,
@@ -30,7 +28,9 @@ from agentdistill.run.kinds import OWN_SECTION, PHASES, WHOLE_SECTIONS, full_nam
 from agentdistill.run.own import own_call
 from agentdistill.run.phases.base import Call, OwnPhase, Phase
 from agentdistill.run.phases.evaluate import trained_cell
-from agentdistill.run.state import State
+from agentdistill.run.record import records
+from agentdistill.run.record.binding import sections_of
+from agentdistill.run.record.state import State
 
 H = TypeVar("H", bound=Handle)
 

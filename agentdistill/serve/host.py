@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 
+from agentdistill.config import ClusterConfig
 from agentdistill.console import console
 from agentdistill.errors import ConfigError
 from agentdistill.run import Run
 from agentdistill.runtime.connection import ray_cluster
-from agentdistill.runtime.services import services
+from agentdistill.runtime.services import serve_token, services
+from agentdistill.urls import is_local_host
 
 
 def serve_until_stopped(run: Run) -> None:
@@ -20,14 +22,14 @@ def serve_until_stopped(run: Run) -> None:
     config = run.config
     if not config.retriever.enabled and not config.sandbox.service:
         raise ConfigError("retriever.enabled and sandbox.service are false, expected at least one service to host")
+    serve_token(config.cluster)
     if run.planning:
         return
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with ray_cluster(config.cluster), services(config, config.retriever.folder) as names:
-        port = config.cluster.serve_port
         if names.retriever is not None:
-            console.print(f"Retriever: Serve application {names.retriever}" + _url(port))
+            console.print(f"Retriever: Serve application {names.retriever}" + _url(config.cluster))
         if names.sandbox is not None:
             console.print(f"Sandbox: Serve application {names.sandbox}")
         console.print("Ctrl-C ends them.")
@@ -35,5 +37,9 @@ def serve_until_stopped(run: Run) -> None:
             pass
 
 
-def _url(port: int) -> str:
-    return f", POST http://127.0.0.1:{port}/search" if port else " (cluster.serve_port=8000 adds HTTP)"
+def _url(config: ClusterConfig) -> str:
+    if not config.serve_port:
+        return " (cluster.serve_port=8000 adds HTTP)"
+    asks = "" if is_local_host(config.serve_host) else f", with the token in {config.serve_token_env}"
+    host = f"[{config.serve_host}]" if ":" in config.serve_host else config.serve_host
+    return f", POST http://{host}:{config.serve_port}/search{asks}"

@@ -49,6 +49,8 @@ class FinishReason(StrEnum):
 
     STOP = "stop"  # the end-of-turn token or a stop text
     LENGTH = "length"  # max_tokens, or the end of the context
+    ABORT = "abort"  # the server gave the request up: the text is a beginning that nobody chose to end
+    CONTENT_FILTER = "content_filter"  # the endpoint's filter cut or emptied the text; asking again gives the same
 
 
 @dataclass(frozen=True, slots=True)

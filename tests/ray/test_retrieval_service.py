@@ -55,9 +55,9 @@ def serve_app(port):
 
     names = []
 
-    def run(folder, name, route_prefix=None, **settings):
+    def run(folder, name, route_prefix=None, token=None, **settings):
         config = RetrieverConfig(cpus_per_replica=0.1, **settings)
-        serve.run(retriever_app(folder, config), name=name, route_prefix=route_prefix)
+        serve.run(retriever_app(folder, config, token), name=name, route_prefix=route_prefix)
         names.append(name)
         return ServiceSearch(name)
 
@@ -184,6 +184,22 @@ async def test_search_r1_clients_work_unchanged(serve_app, keyword_index, port):
         )
         assert (await client.get("/health")).json() == {"status": "ok"}
         assert (await client.get("/stats")).json()["passages"] == len(ROWS)
+
+
+async def test_http_asks_for_its_token_and_takes_no_body_without_end(serve_app, keyword_index, port):
+    import httpx
+
+    serve_app(keyword_index, "token", route_prefix="/", token="open sesame")
+    body = {"queries": ["Oslo"], "topk": 1}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        refused = await client.post("/search", json=body)
+        assert (refused.status_code, list(refused.json())) == (401, ["error"])
+        client.headers["Authorization"] = "Bearer open sesame"
+        assert (await client.post("/search", json=body)).status_code == 200
+        large = await client.post("/search", content=b" " * 9 * 2**20)
+        assert (large.status_code, list(large.json())) == (413, ["error"])
+        odd = await client.post("/search", json={"queries": ["3", "?!", "π", "Oslo"], "topk": 1})
+        assert [len(found) for found in odd.json()["result"]] == [1, 0, 0, 1]
 
 
 async def test_a_client_that_disconnects_leaves_nothing_behind(serve_app, keyword_index, port):

@@ -9,7 +9,7 @@ from agentdistill import storage
 from agentdistill.config import EvaluationCell, RunConfig, VoteConfig
 from agentdistill.errors import ConfigError
 from agentdistill.evaluate import TrainedStudent, cell_to_json, run_cells, summarize_cells
-from agentdistill.run.asks import gpus_of_engine, judge_gpus, judge_words, range_words, sag_words, services_ask
+from agentdistill.run.access import check_students
 from agentdistill.run.episodes import (
     absolute,
     described_tools,
@@ -20,8 +20,9 @@ from agentdistill.run.episodes import (
     run_id_of,
 )
 from agentdistill.run.handles import Questions
-from agentdistill.run.needs import count_questions, episodes_need, tokens_of_episode, with_judge
 from agentdistill.run.phases.base import Ask, Call, Need, Phase
+from agentdistill.run.planning.asks import gpus_of_engine, judge_gpus, judge_words, range_words, sag_words, services_ask
+from agentdistill.run.planning.needs import count_questions, episodes_need, tokens_of_episode, with_judge
 from agentdistill.run.progress import episode_progress
 from agentdistill.runtime.connection import ray_cluster
 from agentdistill.runtime.services import services
@@ -47,8 +48,9 @@ def trained_cell(config: RunConfig) -> EvaluationCell | None:
 
 
 def check(call: Call, coming: Collection[str]) -> None:
-    """Raise ConfigError where a tool is none, or a cell asks for the trained student and there is none."""
+    """Raise ConfigError where a tool is none, an endpoint lacks its key, or the trained student is missing."""
     described_tools(call.config)
+    check_students(call.config)
     cell, student = trained_cell(call.config), call.inputs.get("student")
     if cell is not None and (student is None or not (student.name in coming or student.is_done)):
         raise ConfigError(

@@ -7,8 +7,8 @@ from typing import Any
 from agentdistill import storage
 from agentdistill.config import RunConfig
 from agentdistill.console import StageProgress, console
-from agentdistill.run.needs import GB, PASSAGE_BYTES, index_gb
 from agentdistill.run.phases.base import Ask, Call, Need, Phase
+from agentdistill.run.planning.needs import GB, PASSAGE_BYTES, index_gb
 
 
 def do(call: Call) -> dict[str, Any]:

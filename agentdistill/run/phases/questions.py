@@ -7,8 +7,8 @@ from typing import Any
 from agentdistill import storage
 from agentdistill.console import console
 from agentdistill.run.handles import Questions
-from agentdistill.run.needs import count_questions
 from agentdistill.run.phases.base import Ask, Call, Phase
+from agentdistill.run.planning.needs import count_questions
 from agentdistill.schema import questions_to_table
 
 

@@ -10,15 +10,7 @@ from typing import Any
 from agentdistill.console import console
 from agentdistill.errors import ConfigError
 from agentdistill.rollout import run_rollout
-from agentdistill.run.asks import (
-    engine_words,
-    gpus_of_engine,
-    judge_gpus,
-    judge_words,
-    range_words,
-    sag_words,
-    services_ask,
-)
+from agentdistill.run.access import check_teacher
 from agentdistill.run.episodes import (
     described_tools,
     index_folder,
@@ -28,7 +20,17 @@ from agentdistill.run.episodes import (
     run_id_of,
 )
 from agentdistill.run.handles import Questions
-from agentdistill.run.needs import (
+from agentdistill.run.phases.base import Ask, Call, Need, Phase
+from agentdistill.run.planning.asks import (
+    engine_words,
+    gpus_of_engine,
+    judge_gpus,
+    judge_words,
+    range_words,
+    sag_words,
+    services_ask,
+)
+from agentdistill.run.planning.needs import (
     GB,
     TRAJECTORY_BYTES_PER_TOKEN,
     count_questions,
@@ -37,7 +39,6 @@ from agentdistill.run.needs import (
     tokens_of_episode,
     with_judge,
 )
-from agentdistill.run.phases.base import Ask, Call, Need, Phase
 from agentdistill.run.progress import episode_progress
 from agentdistill.run.reuse import check_source, reuse_rollout
 from agentdistill.runtime.connection import ray_cluster
@@ -67,10 +68,12 @@ def do(call: Call) -> dict[str, Any]:
 
 
 def check(call: Call, coming: Collection[str]) -> None:
-    """Raise where a tool is none, or the rollout to reuse cannot be."""
+    """Raise where a tool is none, an endpoint lacks its key, or the rollout to reuse cannot be."""
     described_tools(call.config)
     if call.config.rollout.reuse is not None:
         check_source(call)
+    else:
+        check_teacher(call.config)
 
 
 def again(summary: dict[str, Any]) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from agentdistill.run.asks import engine_words, judge_gpus
+from agentdistill.run.access import check_judge
 from agentdistill.run.episodes import absolute, grading_of, judge_answers
 from agentdistill.run.phases.base import Ask, Call, Phase
+from agentdistill.run.planning.asks import engine_words, judge_gpus
 from agentdistill.runtime.connection import ray_cluster
 
 
@@ -17,6 +19,11 @@ def do(call: Call) -> dict[str, Any]:
         return judge_answers([], grading)
     with ray_cluster(call.config.cluster):
         return judge_answers([absolute(call.inputs["trajectories"].path)], grading)
+
+
+def check(call: Call, coming: Collection[str]) -> None:
+    """Raise ConfigError where the judge's endpoint lacks its key."""
+    check_judge(call.config)
 
 
 def again(summary: dict[str, Any]) -> bool:
@@ -38,4 +45,4 @@ def ask(call: Call) -> Ask:
     return Ask(call.name, does, f"{judge.actors} judges", judge.actors * judge.cpus_per_actor, judge_gpus(config))
 
 
-SCORE = Phase("score", "Grades that come later", ("grading",), do, brief, ask, again=again, follows=True)
+SCORE = Phase("score", "Grades that come later", ("grading",), do, brief, ask, check=check, again=again, follows=True)

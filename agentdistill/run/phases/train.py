@@ -10,8 +10,8 @@ from typing import Any
 from agentdistill.console import StageProgress
 from agentdistill.run.episodes import absolute
 from agentdistill.run.handles import Student, TrainingSet
-from agentdistill.run.needs import CHECKPOINT_BYTES, GB, GIB, count_questions, known_shape
 from agentdistill.run.phases.base import Ask, Call, Need, Phase
+from agentdistill.run.planning.needs import CHECKPOINT_BYTES, GB, GIB, count_questions, known_shape
 from agentdistill.runtime.connection import ray_cluster
 
 

@@ -67,7 +67,7 @@ class Interpreter:
             pass
         except BaseException as raised:
             self.busy = False
-            limit, error = classify(raised), describe(raised)
+            limit, error = classify(raised), describe_raised(raised)
             _drop_frames(raised)
         return {
             "stdout": self.capture.text(),
@@ -110,7 +110,7 @@ def classify(raised: BaseException) -> str | None:
     return None
 
 
-def describe(raised: BaseException) -> dict[str, str]:
+def describe_raised(raised: BaseException) -> dict[str, str]:
     """Type, message and own traceback of what the code raised."""
     return {
         "type": str(type(raised).__name__)[:200],

@@ -118,5 +118,5 @@ def enter_user() -> None:
     system.unshare(_CLONE_NEWUSER)
 
 
-def describe(why_not: str) -> str:
+def describe_refusal(why_not: str) -> str:
     return "user namespaces are not allowed here: " + why_not if why_not else "namespaces: " + ", ".join(NAMES)

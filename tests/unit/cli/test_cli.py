@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from agentdistill.config import load
-from agentdistill.run import Run, records
+from agentdistill.run import Run
 from agentdistill.run.folder import RunFolder
-from agentdistill.run.state import State
+from agentdistill.run.record import records
+from agentdistill.run.record.state import State
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

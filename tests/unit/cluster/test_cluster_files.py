@@ -131,7 +131,7 @@ def test_the_aws_cluster_has_room_for_what_its_config_asks(config):
 def test_the_papers_cluster_and_one_slurm_node_have_room_for_every_run_of_the_paper(path, paper_cluster):
     from agentdistill.recipes.paper import distill
     from agentdistill.run import Run
-    from agentdistill.run.plan import asks
+    from agentdistill.run.planning.plan import asks
 
     groups = paper_cluster["spec"]["workerGroupSpecs"]
     limits = [group["template"]["spec"]["containers"][0]["resources"]["limits"] for group in groups]

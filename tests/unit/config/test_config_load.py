@@ -22,6 +22,18 @@ def test_a_resolved_config_reads_back_to_the_same(tmp_path: Path) -> None:
     assert load(tmp_path / "config.yaml") == config
 
 
+def test_a_stored_config_holds_no_credentials_and_reads_back(tmp_path: Path) -> None:
+    secret = "teacher.engine={engine: openai, base_url: 'https://user:pass@host/v1?api-key=k1&v=2'}"
+    config = load(CONFIGS / "demo.yaml", [secret, "retriever.folder=s3://KEY:SECRET@bucket/index"])
+    text = to_yaml(config)
+    assert not [word for word in ("user", "pass@", "k1", "KEY", "SECRET") if f"{word}@" in text or f":{word}" in text]
+    (tmp_path / "config.yaml").write_text(text)
+    read = load(tmp_path / "config.yaml")
+    assert read.teacher.engine.base_url == "https://***@host/v1?api-key=***&v=2"
+    assert read.retriever.folder == "s3://***@bucket/index"
+    assert config.teacher.engine.base_url == "https://user:pass@host/v1?api-key=k1&v=2"
+
+
 def test_the_file_wins_over_its_defaults_and_an_override_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("name: base\nseed: 1\n")
     (tmp_path / "top.yaml").write_text("defaults: [base]\nname: top\n")

@@ -15,12 +15,13 @@ from agentdistill.config import RunConfig, load
 from agentdistill.config.settings import binding
 from agentdistill.recipes.paper import distill
 from agentdistill.report.paper import paper as published
-from agentdistill.run import Run, records
-from agentdistill.run.needs import shown
+from agentdistill.run import Run
 from agentdistill.run.phases.base import Call
-from agentdistill.run.plan import asks, needs
+from agentdistill.run.planning.needs import shown
+from agentdistill.run.planning.plan import asks, needs
+from agentdistill.run.record import records
+from agentdistill.run.record.state import State
 from agentdistill.run.reuse import check_source
-from agentdistill.run.state import State
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "configs" / "paper"

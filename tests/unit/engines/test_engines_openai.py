@@ -46,13 +46,13 @@ class Endpoint:
 
     answers: list[web.Response | dict[str, Any] | Answer] = field(default_factory=lambda: [body()])
     requests: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
         asked = await request.json()
         answer = self.answers[min(len(self.requests), len(self.answers) - 1)]
         self.requests.append(asked)
-        self.keys.append(request.headers["Authorization"])
+        self.keys.append(request.headers.get("Authorization"))
         if callable(answer):
             return await answer(asked)
         if isinstance(answer, dict):
@@ -109,7 +109,10 @@ async def test_vllms_extensions_are_asked_of_vllm_alone(endpoint: Endpoint, star
     extensions = [
         set(asked) - {"model", "messages", "n", "temperature", "top_p", "max_tokens"} for asked in endpoint.requests
     ]
-    assert extensions == [{"include_stop_str_in_output", "return_token_ids"}, set()]
+    neutral = {"repetition_penalty": 1.0, "top_k": -1, "min_p": 0.0}
+    assert extensions == [{"include_stop_str_in_output", "return_token_ids", *neutral}, set()]
+    # What is not sent, vLLM fills from the model's generation config.
+    assert {name: endpoint.requests[0][name] for name in neutral} == neutral
 
 
 async def test_a_prefix_is_a_last_message_that_vllm_continues(endpoint: Endpoint, start: StartEngine) -> None:
@@ -128,7 +131,7 @@ async def test_the_key_comes_from_the_named_variable(
     await (await start(api_key_env="MY_KEY"))(ONCE)
     monkeypatch.delenv("MY_KEY")
     await (await start(api_key_env="MY_KEY"))(ONCE)
-    assert endpoint.keys == ["Bearer open sesame", "Bearer none"]
+    assert endpoint.keys == ["Bearer open sesame", None]
 
 
 async def test_token_ids_are_kept_and_counted(endpoint: Endpoint, start: StartEngine) -> None:
@@ -197,13 +200,15 @@ async def test_a_passing_failure_is_tried_again(endpoint: Endpoint, start: Start
     assert (completion.text, len(endpoint.requests)) == ("two", 2)
 
 
-@pytest.mark.parametrize(("status", "name"), [(429, "RateLimitError"), (500, "InternalServerError")])
+@pytest.mark.parametrize(
+    ("status", "name"), [(429, "the endpoint is busy"), (500, "the endpoint failed with status 500")]
+)
 async def test_a_lasting_failure_is_an_engine_error(
     endpoint: Endpoint, start: StartEngine, status: int, name: str
 ) -> None:
     endpoint.answers = [refusal(status, "still not")]
-    with pytest.raises(EngineError, match=f"m: {name}: .*still not"):
-        await (await start())(ONCE)
+    with pytest.raises(EngineError, match=f"m: {name}.*still not"):
+        await (await start(patience_s=0))(ONCE)
     assert len(endpoint.requests) == 2
 
 
@@ -278,6 +283,9 @@ async def test_any_other_refusal_is_an_engine_error_and_not_tried_again(
         ('{"choices": [{"message": null}]}', "application/json"),
         (json.dumps(body(choice({"a": 1}))), "application/json"),  # type: ignore[arg-type]
         (json.dumps(body(usage={"completion_tokens": "many"})), "application/json"),
+        (json.dumps(body(usage=[3])), "application/json"),
+        (json.dumps(body(choice(), choice(index=1))), "application/json"),  # more than were asked for
+        ("[" * 100_000, "application/json"),
         (json.dumps(body(choice(token_ids=3))), "application/json"),
     ],
 )
@@ -286,12 +294,7 @@ async def test_nonsense_is_an_engine_error(
 ) -> None:
     endpoint.answers = [web.Response(text=text, content_type=content_type)]
     with pytest.raises(EngineError, match=r"^m: "):
-        await (await start())(ONCE)
-
-
-async def test_fewer_completions_than_asked_for_are_an_engine_error(endpoint: Endpoint, start: StartEngine) -> None:
-    with pytest.raises(EngineError, match="sent 1 choices, expected 4"):
-        await (await start())(Request(ASKED, Sampling(n=4)))
+        await (await start(retries=0))(ONCE)
 
 
 async def test_an_endpoint_that_hangs_is_an_engine_error(endpoint: Endpoint, start: StartEngine) -> None:

@@ -23,10 +23,11 @@ def lines(rows):
     [
         ("a.jsonl", lines(ROWS), "line"),
         ("a.ndjson", b"\xef\xbb\xbf" + lines(ROWS), "line"),
-        ("a.jsonl.gz", gzip.compress(lines(ROWS)), "line"),
+        ("a.jsonl.gz", gzip.compress(lines(ROWS), mtime=0), "line"),
         ("a.json", json.dumps(ROWS).encode(), "example"),
-        ("a.json.gz", gzip.compress(json.dumps({"examples": ROWS}).encode()), "example"),
+        ("a.json.gz", gzip.compress(json.dumps({"examples": ROWS}).encode(), mtime=0), "example"),
     ],
+    ids=["jsonl", "ndjson", "jsonl.gz", "json", "json.gz"],
 )
 def test_every_form_gives_the_rows_and_where_they_stand(tmp_path, name, data, unit):
     path = tmp_path / name

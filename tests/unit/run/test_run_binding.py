@@ -8,8 +8,8 @@ from run_parts import config_for
 from agentdistill.config import RunConfig, TrainConfig
 from agentdistill.config.settings import binding
 from agentdistill.run import Run
-from agentdistill.run.binding import changes
 from agentdistill.run.phases.base import Call
+from agentdistill.run.record.binding import changes
 
 
 def call_of(kind: str, config: RunConfig) -> Call:

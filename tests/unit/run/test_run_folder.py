@@ -11,6 +11,7 @@ from run_parts import config_for
 
 from agentdistill.cli import main
 from agentdistill.config import load
+from agentdistill.config.settings import binding
 from agentdistill.errors import RunFolderError
 from agentdistill.run.folder import RunFolder
 
@@ -45,6 +46,16 @@ def test_a_disk_without_room_is_refused_before_anything_starts(tmp_path: Path, m
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(2**40, 2**40, 2**20))
     with pytest.raises(RunFolderError, match=r"0\.00 GiB free on its disk, expected at least 1"):
         RunFolder(str(tmp_path / "run")).prepare(config_for(tmp_path))
+
+
+def test_the_stored_copy_of_a_config_with_credentials_is_the_same_run(tmp_path: Path) -> None:
+    engine = "teacher.engine={engine: openai, model: m, base_url: 'https://user:pass@host/v1?key=k'}"
+    config = config_for(tmp_path, engine)
+    RunFolder(config.folder).prepare(config)
+    stored = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [text for text in stored if "pass@" in text or "key=k" in text]
+    again = load(tmp_path / "config.yaml")
+    assert binding(again.teacher) == binding(config.teacher)
 
 
 def test_the_resolved_config_is_saved_with_the_run(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ import pytest
 from agentdistill.config import AgentConfig, RunConfig, SagConfig, TaskConfig, VoteConfig, load
 from agentdistill.recipes.paper import distill
 from agentdistill.run import Run
-from agentdistill.run.needs import count_questions, index_gb, tokens_of_episode
 from agentdistill.run.phases.base import Need
-from agentdistill.run.plan import needs
+from agentdistill.run.planning.needs import count_questions, index_gb, tokens_of_episode
+from agentdistill.run.planning.plan import needs
 from agentdistill.types import Kind
 
 AGENT = AgentConfig(max_steps=5, max_tokens=1_000)

@@ -93,8 +93,9 @@ def test_a_rollout_that_leaves_nothing_to_learn_from_says_so_with_its_trajectori
 
     from agentdistill import storage
     from agentdistill.config import load
-    from agentdistill.run import Run, records
-    from agentdistill.run.state import State
+    from agentdistill.run import Run
+    from agentdistill.run.record import records
+    from agentdistill.run.record.state import State
     from agentdistill.schema import trajectories_to_table
     from agentdistill.types import Grade
 

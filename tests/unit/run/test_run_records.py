@@ -34,7 +34,7 @@ def test_a_record_says_what_a_phase_was_made_of_and_with(tmp_path: Path, worked:
     found = record(tmp_path, "select")
     assert (found["version"], found["kind"], found["inputs"]) == (2, "select", {"trajectories": "rollout"})
     assert found["summary"] == SUMMARIES["select"]
-    assert set(found["settings"]) == {"select"}
+    assert set(found["settings"]) == {"select", "tools"}
     assert found["made_of"] == {"trajectories": record(tmp_path, "rollout")["made_by"]}
     assert record(tmp_path, "rollout")["inputs"] == {"questions": "questions.train", "index": "index"}
 

@@ -9,11 +9,12 @@ from agentdistill import storage
 from agentdistill.cli import main
 from agentdistill.config import RunConfig, load
 from agentdistill.errors import RunFolderError
-from agentdistill.run import Run, records
+from agentdistill.run import Run
 from agentdistill.run.folder import RunFolder
 from agentdistill.run.phases.base import Call
+from agentdistill.run.record import records
+from agentdistill.run.record.state import State
 from agentdistill.run.reuse import check_source, reuse_rollout
-from agentdistill.run.state import State
 from agentdistill.schema import TRAJECTORIES, questions_to_table, trajectories_to_table
 from agentdistill.types import Kind, Question
 

@@ -10,10 +10,11 @@ from agentdistill.cli import main
 from agentdistill.config import RunConfig, load
 from agentdistill.errors import RunFolderError
 from agentdistill.recipes.choose import recipe_of
-from agentdistill.run import Run, records
+from agentdistill.run import Run
 from agentdistill.run.job import perform
-from agentdistill.run.records_v1 import converted
-from agentdistill.run.state import State
+from agentdistill.run.record import records
+from agentdistill.run.record.state import State
+from agentdistill.run.record.version_1 import converted
 
 FIXTURE = Path(__file__).parents[2] / "data" / "run_v1"
 ALL = ("questions", "index", "rollout", "select", "train", "evaluate", "report")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from trajectories import make_trajectory
+from trajectories import STEP, make_step, make_trajectory
 
 from agentdistill import storage
 from agentdistill.errors import ConfigError, DataError
@@ -28,18 +28,16 @@ def imported(source: Path, folder: Path, **options) -> list[Trajectory]:
 
 
 def test_what_is_exported_as_a_chat_is_imported_again(tmp_path: Path) -> None:
-    messages = (*make_trajectory().messages[:-1], Message(Role.ASSISTANT, ANSWER))
-    wrong = make_trajectory(
-        sample_index=1, messages=messages, answer="2", grade=Grade(0.0, False, "m"), kind=Kind.FACTUAL
-    )
-    ungraded = make_trajectory(question_id="q2", question="What\u2028is 1?", messages=messages, answer="2", grade=None)
+    steps = (STEP, make_step("Done.", "final_answer(2)", ""))
+    wrong = make_trajectory(sample_index=1, steps=steps, answer="2", grade=Grade(0.0, False, "m"), kind=Kind.FACTUAL)
+    ungraded = make_trajectory(question_id="q2", question="What\u2028is 1?", steps=steps, answer="2", grade=None)
     failed = make_trajectory(question_id="q3", stop_reason=StopReason.ENGINE_ERROR)
     target = tmp_path / "out" / "chat.jsonl"
 
     assert export_trajectories(stored(tmp_path, wrong, failed, ungraded), str(target)) == 2
     again = imported(target, tmp_path / "back", task="test")
     asked = Message(Role.USER, ungraded.question)
-    assert [item.messages for item in again] == [messages, (messages[0], asked, *messages[2:])]
+    assert [item.messages for item in again] == [wrong.messages, (*wrong.messages[:1], asked, *wrong.messages[2:])]
     for ours, theirs in zip((wrong, ungraded), again, strict=True):
         for name in ("question_id", "question", "gold_answers"):
             assert getattr(theirs, name) == getattr(ours, name)

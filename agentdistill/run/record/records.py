@@ -8,11 +8,11 @@ from typing import Any
 from agentdistill.config import RunConfig
 from agentdistill.config.settings import binding
 from agentdistill.errors import ConfigError, RunFolderError
-from agentdistill.run import records_v1
-from agentdistill.run.binding import changes, differences, sections_of
 from agentdistill.run.kinds import PHASES
 from agentdistill.run.phases.base import Call
-from agentdistill.run.state import Record, State, phase_of
+from agentdistill.run.record import version_1 as records_v1
+from agentdistill.run.record.binding import changes, differences, sections_of
+from agentdistill.run.record.state import Record, State, phase_of
 
 _SHOWN = 3  # differences in a message
 

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from agentdistill.config import RunConfig
 from agentdistill.console import console
-from agentdistill.run.needs import shown
 from agentdistill.run.phases.base import Ask, Call, Need
+from agentdistill.run.planning.needs import shown
 
 
 def print_plan(config: RunConfig, calls: Sequence[Call]) -> None:

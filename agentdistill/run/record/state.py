@@ -12,7 +12,7 @@ from typing import Any
 
 from agentdistill import storage
 from agentdistill.errors import RunFolderError
-from agentdistill.run import records_v1
+from agentdistill.run.record import version_1 as records_v1
 
 VERSION = 2
 
