@@ -69,9 +69,18 @@ def test_prediction_of_another_type_is_refused(grader):
         grader.grade(GradeRequest(Kind.MATH, ("5",), 5.0))
 
 
+MARKDOWN = [
+    " **a" * 250_000,
+    "```\n" * 250_000,
+    "\n" * 1_000_000 + "x",
+    "answer\n" * 140_000,
+    "\\boxed{6}   \n" * 70_000,
+]
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_prediction_of_a_megabyte_is_wrong(grader, kind):
-    for text in ("9" * 1_000_000, "a " * 500_000, "\\boxed{" * 150_000, "\\frac" * 200_000, "<b>" * 300_000):
+    for text in ("9" * 1_000_000, "a " * 500_000, "\\boxed{" * 150_000, "\\frac" * 200_000, "<b>" * 300_000, *MARKDOWN):
         assert not grader.grade(GradeRequest(kind, ("5",), text)).correct
 
 
