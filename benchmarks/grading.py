@@ -19,9 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_REPOSITORY), str(_REPOSITORY / "tests" / "unit")]
+sys.path[:0] = [str(_REPOSITORY), *(str(_REPOSITORY / "tests" / room) for room in ("helpers", "unit/grading"))]
 
 from claims import Claim, arguments, at_most, finish
+from grading_rules import RIGHT as RULES_RIGHT
+from grading_rules import WRONG as RULES_WRONG
 from test_grading_pairs import RIGHT, WRONG
 
 from agentdistill.config import GradingConfig
@@ -224,9 +226,10 @@ def one_hostile() -> Claim:
 
 
 def table() -> Claim:
-    """Verdicts that differ from the table of pairs in tests/unit/test_grading_pairs.py."""
-    pairs = [*RIGHT, *WRONG]
-    wanted = [True] * len(RIGHT) + [False] * len(WRONG)
+    """Verdicts that differ from the two tables of pairs in tests."""
+    right, wrong = [*RIGHT, *RULES_RIGHT], [*WRONG, *RULES_WRONG]
+    pairs = [*right, *wrong]
+    wanted = [True] * len(right) + [False] * len(wrong)
     ours = sum(verdict != want for verdict, want in zip(timed(pairs)[1], wanted, strict=True))
     peer = sum(peer_verdict(*pair) != want for pair, want in zip(pairs, wanted, strict=True))
     return at_most(f"errors on {len(pairs)} pairs", [ours], 0, "pairs", [peer])

@@ -15,13 +15,16 @@ from agentdistill.agent.endings import Failure, check_retriever, guarded
 from agentdistill.agent.environment import Branches, as_environment
 from agentdistill.agent.first_thought import THOUGHT, first_thought
 from agentdistill.agent.prompts import load_prompt
-from agentdistill.agent.protocols.base import AgentProtocol
+from agentdistill.agent.protocols.base import AgentProtocol, Turn
 from agentdistill.agent.record import Start, make_trajectory
 from agentdistill.agent.settings import EpisodeSettings
 from agentdistill.agent.steps import Cost, Taken, take_one, vote
+from agentdistill.errors import EngineError
 from agentdistill.types import (
+    ActionError,
     CodeSession,
     Environment,
+    FinishReason,
     Generate,
     Message,
     Question,
@@ -176,7 +179,10 @@ async def _step(episode: _Episode, index: int, generate: Generate, branches: Bra
     began = time.monotonic()
     completions = await generate(Request(episode.messages, settings.sampling(protocol.stop), prefix))
     cost.generation_s += time.monotonic() - began
-    turns = [protocol.read(prefix + completion.text, completion.finish_reason) for completion in completions]
+    written = [item for item in completions if item.finish_reason is not FinishReason.ABORT]
+    if not written:
+        raise EngineError(f"the engine broke off all {len(completions)} completions")
+    completions, turns = written, [_read(protocol, prefix + item.text, item.finish_reason) for item in written]
     began = time.monotonic()
     if len(turns) == 1:
         choice = await take_one(turns[0], branches)
@@ -184,3 +190,10 @@ async def _step(episode: _Episode, index: int, generate: Generate, branches: Bra
         choice = await vote(turns, branches, f"{settings.seed}:{episode.question.id}:{index}")
     cost.add_action(time.monotonic() - began, choice.outcome)
     return choice.taken(completions, protocol, settings.agent, cost)
+
+
+def _read(protocol: AgentProtocol, text: str, reason: FinishReason) -> Turn:
+    """The turn, which a filter of the endpoint's may have cut: nothing of that is acted on."""
+    if reason is FinishReason.CONTENT_FILTER:
+        return Turn(text, (), ActionError.UNFINISHED, "the endpoint's content filter ended the turn")
+    return protocol.read(text, reason)

@@ -33,7 +33,7 @@ async def first_thought(question: Question, generate: Generate, sampling: Sampli
         (completion,) = await generate(Request(messages, sampling))
     written = without_reasoning(completion.text)
     text = first_paragraph(written)
-    if completion.finish_reason is FinishReason.LENGTH and not _BLANK_LINE.search(written.strip()):
+    if completion.finish_reason is not FinishReason.STOP and not _BLANK_LINE.search(written.strip()):
         text = whole_sentences(text)
     return text, completion
 

@@ -10,16 +10,21 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
+from agentdistill.spelling import join_rows, plain
 from agentdistill.types import Outcome
 
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w])")
+MAX_PASSES = 6
+MAX_CHARS = 20_000  # of a text whose numbers and LaTeX are read; in a longer one only spacing carries no meaning
+
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w])")
 _LATEX_NOISE = re.compile(r"\\(?:left|right|,|;|!|:|quad|displaystyle)(?![A-Za-z])")
-_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_BRACE = re.compile(r"\\boxed\s*\{|\\?[{}]")
 _SIGNIFICANT_DIGITS = 10
-_LONGEST_NUMBER = 400  # digits; a longer one is compared as it is written
+_LONGEST_NUMBER = 100  # digits; a longer one is compared as it is written
 
 
 def outcome_key(outcome: Outcome | None) -> str:
@@ -31,28 +36,61 @@ def outcome_key(outcome: Outcome | None) -> str:
     return "printed:" + canonical("\n".join([outcome.stdout, outcome.value or ""]))
 
 
+@lru_cache(maxsize=128)
 def canonical(text: str) -> str:
-    """Text in which different spellings of the same numbers, LaTeX and spacing are the same.
+    """Text in which different spellings of the same values, LaTeX and spacing are the same.
 
-    Idempotent: what one pass uncovers (a box in a box, a number without its dollar signs) the next one takes.
+    Idempotent, and linear in the length of the text: a text that passes go on changing, as no answer does, and one
+    longer than `MAX_CHARS` are left as they are but for their spacing. Equal texts are read once.
     """
-    for _ in range(len(text)):
-        simpler = _simplify(text)
-        if simpler == text:
-            break
-        text = simpler
-    return text
+    *_, last = simplifications(text)
+    return last
+
+
+def simplifications(text: str) -> Iterator[str]:
+    """The text after each pass; the last is the canonical form. What one pass uncovers (a number without its dollar
+    signs) the next one takes; there are at most `MAX_PASSES`.
+    """
+    spaced = found = " ".join(join_rows(text).split())
+    yield spaced
+    if len(spaced) > MAX_CHARS:
+        return
+    for _ in range(MAX_PASSES):
+        before, found = found, _simplify(found)
+        if found == before:
+            return
+        yield found
+    yield spaced
 
 
 def _simplify(text: str) -> str:
-    text = _BOXED.sub(r"\1", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("$", "")
-    text = _LATEX_NOISE.sub("", text)
+    text = _unboxed(text).replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("$", "")
+    text = plain(_LATEX_NOISE.sub("", text))
     text = _NUMBER.sub(lambda match: _number(match.group()), text)
     return " ".join(text.split())
 
 
+def _unboxed(text: str) -> str:
+    """Without the boxes that are closed, however deep they lie in one another."""
+    opened: list[re.Match[str]] = []
+    dropped: list[re.Match[str]] = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] in ("\\{", "\\}"):
+            continue
+        if brace[0] != "}":
+            opened.append(brace)
+        elif opened and (start := opened.pop())[0] != "{":
+            dropped += (start, brace)
+    parts, place = [], 0
+    for brace in sorted(dropped, key=re.Match.start):
+        parts.append(text[place : brace.start()])
+        place = brace.end()
+    return "".join([*parts, text[place:]])
+
+
 def _number(text: str) -> str:
+    if text.isdecimal() and text.isascii():
+        return text.lstrip("0") or "0"
     try:
         value = Decimal(text.replace(",", ""))
     except InvalidOperation:

@@ -15,7 +15,6 @@ from agentdistill.storage import STEP, read_columns
 from agentdistill.types import INVALID_ACTIONS, ActionError, StopReason, Trajectory, rows_that_count
 
 EXECUTION_ERRORS = frozenset({ActionError.EXECUTION, ActionError.LIMIT})
-_BALLOT_CHARS = 2_000  # a longer answer votes as it is written: its canonical form would take seconds
 
 #: The columns of a stored trajectory that `EpisodeFacts.from_row` reads.
 EPISODE_COLUMNS = [
@@ -76,7 +75,7 @@ class EpisodeFacts:
             seed=row["seed"],
             sample_index=row["sample_index"],
             mode=row["mode"],
-            ballot=_ballot(answer) if str(row["mode"]).startswith(VOTE_PREFIX) else "",
+            ballot=canonical(answer) if str(row["mode"]).startswith(VOTE_PREFIX) else "",
             exact=exact_match(factual_answer(answer), row["gold_answers"] or ()) if judged else None,
         )
 
@@ -96,7 +95,3 @@ def mean_tokens(episodes: Sequence[EpisodeFacts]) -> float:
     """Completion tokens an episode, over those that the system did not fail; 0 where there is none."""
     finished = [item.num_completion_tokens for item in episodes if not item.stop_reason.is_system]
     return sum(finished) / len(finished) if finished else 0.0
-
-
-def _ballot(answer: str) -> str:
-    return canonical(answer) if len(answer) <= _BALLOT_CHARS else answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from agentdistill.evaluate.episodes import EpisodeFacts
-from agentdistill.evaluate.statistics import Estimate, Spread, accuracy, bootstrap, over_seeds, question_scores
+from agentdistill.evaluate.statistics import Estimate, Spread, accuracy, average_over_tasks, over_seeds, question_scores
 from agentdistill.evaluate.votes import count_votes
 from agentdistill.types import StopReason, Trajectory
 
@@ -61,7 +61,7 @@ class CellSummary:
     judge: JudgeAgreement | None = None  # None where no judge decided
 
 
-def summarize(episodes: Iterable[Trajectory | EpisodeFacts], seed: int = 0) -> CellSummary:
+def summarize(episodes: Iterable[Trajectory | EpisodeFacts]) -> CellSummary:
     """The figures of one evaluation cell; all zero or None where there is no episode."""
     single = [item if isinstance(item, EpisodeFacts) else EpisodeFacts.of(item) for item in episodes]
     everything = count_votes(single)
@@ -69,17 +69,16 @@ def summarize(episodes: Iterable[Trajectory | EpisodeFacts], seed: int = 0) -> C
     graded = [item for item in finished if item.correct is not None]
     num_correct = sum(item.correct is True for item in graded)
     scores = _scores_by_task(graded)
-    average = bootstrap([list(values.values()) for values in scores.values()], seed) if scores else None
+    by_task = {task: accuracy(values) for task, values in scores.items()}
     every_score = {f"{task}\0{key}": value for task, values in scores.items() for key, value in values.items()}
     num_steps = sum(item.num_steps for item in finished)
     tokens = sum(item.num_completion_tokens for item in finished)
     invalid = sum(item.num_invalid_actions for item in finished)
     raised = sum(item.num_execution_errors for item in finished)
-    overall = accuracy(every_score, seed) if every_score else None
     return CellSummary(
-        accuracy=overall,
-        by_task={task: accuracy(values, seed) for task, values in scores.items()},
-        average=overall if len(scores) == 1 else average,
+        accuracy=accuracy(every_score) if every_score else None,
+        by_task=by_task,
+        average=average_over_tasks(list(by_task.values())) if by_task else None,
         seeds=_spread_over_seeds(graded),
         scores=scores,
         num_questions=len(every_score),

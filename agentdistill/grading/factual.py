@@ -11,7 +11,23 @@ from collections.abc import Sequence
 from agentdistill.grading.text import last_box
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation + "“”‘’„«»–—…·")
+#: Marks that carry no meaning in words although Unicode takes them for letters, symbols or formats.
+_OTHER_MARKS = frozenset(string.punctuation + "ʼʻʹʺˈ′″‴´−＋")
+
+
+class _Marks(dict[int, "str | int"]):
+    """What becomes of a character, found when it is first met: nothing of punctuation and of what has no width."""
+
+    def __missing__(self, code: int) -> str | int:
+        letter = chr(code)
+        is_mark = (
+            letter in _OTHER_MARKS or unicodedata.category(letter)[0] == "P" or unicodedata.category(letter) == "Cf"
+        )
+        self[code] = "" if is_mark else code
+        return self[code]
+
+
+_MARKS = _Marks()
 _TEXT_MACRO = re.compile(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}")
 MAX_CHARS = 10_000
 
@@ -23,13 +39,15 @@ def factual_answer(text: str) -> str:
 
 
 def normalize(text: str) -> str:
-    """Lower case, without punctuation, articles and superfluous blanks."""
-    lowered = unicodedata.normalize("NFKC", text[:MAX_CHARS]).lower().translate(_PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", lowered).split())
+    """Lower case, without punctuation, articles and superfluous blanks. What is nothing but articles keeps them: "A" is
+    the letter of a choice.
+    """
+    lowered = unicodedata.normalize("NFKC", text[:MAX_CHARS]).lower().translate(_MARKS)
+    return " ".join(_ARTICLES.sub(" ", lowered).split()) or " ".join(lowered.split())
 
 
 def exact_match(prediction: str, answers: Sequence[str]) -> bool:
-    """True where the prediction is one of the accepted answers. A text of articles and punctuation is none."""
+    """True where the prediction is one of the accepted answers. A text of punctuation is one where it is the same."""
     normalized = normalize(prediction)
     if not normalized:
         return prediction.strip() != "" and prediction.strip() in {answer.strip() for answer in answers}

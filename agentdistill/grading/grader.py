@@ -22,8 +22,8 @@ from agentdistill.grading.text import MAX_ANSWER_CHARS, find_answer
 from agentdistill.types import Grade, Kind, Question
 
 #: Name and version of what decides; trajectories record it. A change that can change a verdict raises the number.
-MATH_GRADER = "math-1"
-FACTUAL_GRADER = "factual-1"
+MATH_GRADER = "math-2"
+FACTUAL_GRADER = "factual-2"
 
 _FEW, _SHORT_CHARS = 8, 2_000  # answers that are graded where they come, if nothing about them is hard
 

@@ -12,8 +12,8 @@ from agentdistill.evaluate.statistics import (
     Spread,
     compare,
     compare_average,
+    exact_share,
     unpaired_difference,
-    wilson,
 )
 from agentdistill.report.cells import Cell
 from agentdistill.report.folder import RunData
@@ -21,12 +21,12 @@ from agentdistill.report.paper import Paper, PaperRow, paper, task_order, task_t
 
 DASH = "–"
 _RESULTS_NOTE = (
-    "Accuracy in %, with its 95% interval: Wilson's where each question was answered once, else a bootstrap over "
-    "questions; the average weighs tasks alike, with a bootstrap over the questions of each."
+    "Accuracy in %, with its 95% interval: Clopper and Pearson's exact one where each question was answered once, else "
+    "Korn and Graubard's over questions; the average weighs tasks alike and puts their intervals together."
 )
 _DIFFERENCES_NOTE = (
-    "Percentage points on the same questions, with the 95% interval of a paired bootstrap and a two-sided p-value: "
-    "McNemar's exact test where each question was answered once, else the bootstrap's. "
+    "Percentage points on the same questions, with Newcombe's 95% interval for paired shares and a two-sided p-value: "
+    "McNemar's exact test where each question was answered once, else the sign-flip test over questions. "
     "p-values are not corrected for the number of comparisons."
 )
 _BEHAVIOUR_NOTE = (
@@ -196,7 +196,8 @@ def beside_paper(cells: Sequence[Cell]) -> Table:
             continue
         ours = [cell.summary.by_task.get(task) for task, _ in columns]
         theirs = [
-            wilson(round(nearest.accuracy[column.name] * column.questions), column.questions) for _, column in columns
+            exact_share(round(nearest.accuracy[column.name] * column.questions), column.questions)
+            for _, column in columns
         ]
         shown = [Entry(f"{100 * nearest.accuracy[column.name]:.1f}") for _, column in columns]
         rows.append(Row(cell.label, _describe(cell), tuple(_accuracy(item) for item in ours)))

@@ -52,10 +52,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 _BINARY: dict[str, Callable[..., Any]] = {
     "binom": lambda n, k: _binomial(n, k), "dbinom": lambda n, k: _binomial(n, k),
     "tbinom": lambda n, k: _binomial(n, k), "binomial": lambda n, k: _binomial(n, k),
+    "comb": lambda n, k: _binomial(n, k),
     "Rational": lambda top, bottom: top / bottom, "Pow": lambda base, power: _power(base, power),
     "root": lambda base, degree: base ** (1 / degree),
 }  # fmt: skip
 _NAMES = sorted([*_CONSTANTS, *_FUNCTIONS, *_BINARY, *_GREEK, "sqrt", "log"], key=len, reverse=True)
+_DIGITS = frozenset("0123456789.")
 _TIMES = frozenset({"*", "\\cdot", "\\times", "\\ast"})
 _OVER = frozenset({"/", "\\div"})
 _STOPS = frozenset({")", "}", "]", "|", ",", "+", "-", "^", "**", "!", "_", "//", "", *_TIMES, *_OVER})
@@ -97,6 +99,7 @@ class _Reader:
         self._place = 0
         self._depth = 0
         self._bars = 0  # open |...|
+        self._has_basis = {"i", "j"} <= set(tokens)  # of vectors: no imaginary unit
 
     def peek(self) -> str:
         return self._tokens[self._place] if self._place < len(self._tokens) else ""
@@ -132,6 +135,8 @@ class _Reader:
                 self.take()
                 value = sympy.floor(value / self.signed())
             elif token not in _STOPS or (token == "|" and not self._bars):
+                if token[0] in _DIGITS and self._tokens[self._place - 1][0] in _DIGITS:
+                    raise NotAFormulaError("two numbers side by side")
                 value = value * self.power()
             else:
                 return value
@@ -201,7 +206,7 @@ class _Reader:
         if "overline" in token:
             return _repeating(token)
         value = sympy.Rational(token)
-        if self.peek() == "j":
+        if self.peek() == "j" and not self._has_basis:
             self.take()
             return value * sympy.I
         if token.isdigit() and self.peek() == "\\frac":
@@ -223,7 +228,7 @@ class _Reader:
             return self.binary(name)
         if name in _FUNCTIONS:
             return self.function(_FUNCTIONS[name])
-        if name in _CONSTANTS:
+        if name in _CONSTANTS and not (name == "i" and self._has_basis):
             return _CONSTANTS[name]
         if len(name) > 1 and name not in _GREEK:
             raise NotAFormulaError(f"unknown name {name!r}")

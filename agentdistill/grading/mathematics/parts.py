@@ -27,6 +27,7 @@ class Group:
     open: str
     close: str
     items: tuple[Shape, ...]
+    variable: str = ""  # of a relation: "x > 3" is an interval, but none of y
 
     @property
     def is_list(self) -> bool:
@@ -59,4 +60,11 @@ class Matrix:
     rows: tuple[tuple[Shape, ...], ...]
 
 
-Shape: TypeAlias = "Scalar | Words | Group | Union | Equation | Matrix"
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`items[0]` : `items[1]` : ..."""
+
+    items: tuple[Shape, ...]
+
+
+Shape: TypeAlias = "Scalar | Words | Group | Union | Equation | Matrix | Ratio"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from agentdistill.grading.text import clean, find_answer, has_percent, is_decimal, number, numbers_agree
+from agentdistill.grading.mathematics.notation import clean, has_percent, strip_delimiters
+from agentdistill.grading.mathematics.numbers import is_decimal, number, numbers_agree
+from agentdistill.grading.mathematics.symbols import ascii_notation
+from agentdistill.grading.mathematics.units import apply_scales, same_clock, same_quantity
+from agentdistill.grading.text import find_answer
 
 _MAX_CHARS = 200
 
@@ -13,7 +17,14 @@ def quick_verdict(gold: str, prediction: str) -> bool | None:
         return False
     if len(gold) > _MAX_CHARS or len(prediction) > _MAX_CHARS:
         return None
-    left, right = clean(find_answer(gold)), clean(find_answer(prediction))
+    gold, prediction = find_answer(gold), find_answer(prediction)
+    first, second = number(gold), number(prediction)
+    if first is not None and second is not None:
+        return numbers_agree(first, second, is_decimal(gold) or is_decimal(prediction))
+    told = told_by_units(gold, prediction)
+    if told is not None:
+        return told
+    left, right = clean(gold), clean(prediction)
     if left == right != "":
         return True
     first, second = number(left), number(right)
@@ -22,3 +33,10 @@ def quick_verdict(gold: str, prediction: str) -> bool | None:
     if numbers_agree(first, second, is_decimal(left) or is_decimal(right)):
         return True
     return None if has_percent(gold) or has_percent(prediction) else False
+
+
+def told_by_units(gold: str, prediction: str) -> bool | None:
+    """What units of measure, money and the time of day say; None where they leave it to the numbers."""
+    first, second = (apply_scales(strip_delimiters(ascii_notation(text).strip())) for text in (gold, prediction))
+    told = same_quantity(first, second)
+    return same_clock(first, second) if told is None else told

@@ -5,6 +5,7 @@ Only worker processes import this module: it needs sympy and math-verify, and wh
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,8 @@ from math_verify import LatexExtractionConfig, parse, verify
 from sympy.core.random import seed as seed_sympy
 
 from agentdistill.grading.mathematics.formula import NotAFormulaError, read_formula
-from agentdistill.grading.text import is_decimal, number, numbers_agree
+from agentdistill.grading.mathematics.numbers import is_decimal, number, numbers_agree
+from agentdistill.grading.mathematics.piecewise import read_piecewise
 
 #: Where expressions with variables are compared: positive, and no special value of a usual function.
 _POINTS = tuple(sympy.Rational(*pair) for pair in ((37, 29), (61, 23), (19, 53), (83, 71), (47, 31), (101, 89)))
@@ -23,6 +25,8 @@ _DIGITS = 30
 _EXACT = sympy.Rational(1, 10**20)
 _MAX_BRACKETS = 100
 _NOTHING = sympy.Rational(1, 10**25)  # what is left where terms cancel
+_IDLE_BLANKS = re.compile(r"\s+(?![\w.])|(?<![\w.])\s+")
+_ADJACENT = re.compile(r"\d\s+\d")  # "1 2" is neither 12 nor 2
 _LATEX = (LatexExtractionConfig(),)
 
 
@@ -33,14 +37,19 @@ def expression(text: str) -> Any:
     if value is not None:
         return sympy.Rational(value.numerator, value.denominator)
     try:
-        return read_formula(text)
+        return read_piecewise(text) or read_formula(text)
     except (NotAFormulaError, TypeError, ValueError, ZeroDivisionError, RecursionError):
         return None
 
 
+def same_letters(first: str, second: str) -> bool:
+    """True where two texts differ in blanks alone, none of which stands between two digits or letters."""
+    return _IDLE_BLANKS.sub("", first) == _IDLE_BLANKS.sub("", second)
+
+
 def same_value(gold: str, prediction: str) -> bool:
     """True where two scalars are mathematically equal (a decimal: equal up to its rounding)."""
-    if gold.replace(" ", "") == prediction.replace(" ", ""):
+    if same_letters(gold, prediction):
         return True
     left, right = expression(gold), expression(prediction)
     if left is None or right is None:
@@ -149,7 +158,7 @@ def _close(first: Any, second: Any, approximate: bool) -> bool:
 
 def _verify(gold: str, prediction: str) -> bool:
     """math-verify's own verdict, for what the reader of formulas does not take; False for what is no expression."""
-    if not (_is_balanced(gold) and _is_balanced(prediction)):
+    if not (_is_balanced(gold) and _is_balanced(prediction)) or _ADJACENT.search(gold) or _ADJACENT.search(prediction):
         return False
     seed_sympy(0)
     first, second = (

@@ -291,3 +291,20 @@ async def test_a_cancelled_episode_raises_and_leaves_no_record() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_turn_that_the_server_gave_up_is_a_system_failure() -> None:
+    engine = Script(Completion(turn("answer 42"), FinishReason.ABORT))
+    session = Session(calculator)
+    trajectory = await run_episode(QUESTION, engine, session, SETTINGS)
+
+    assert (trajectory.stop_reason, trajectory.steps, session.ran) == (StopReason.ENGINE_ERROR, (), [])
+    assert "broke off" in trajectory.error
+
+
+async def test_a_turn_that_a_filter_cut_is_never_run() -> None:
+    engine = Script(Completion(turn("answer 41"), FinishReason.CONTENT_FILTER), turn("answer 42"))
+    session = Session(calculator)
+    trajectory = await run_episode(QUESTION, engine, session, SETTINGS)
+
+    assert (trajectory.steps[0].error, session.ran, trajectory.answer) == (ActionError.UNFINISHED, ["answer 42"], "42")

@@ -86,6 +86,14 @@ def test_the_average_weighs_tasks_alike():
     assert list(found.by_task) == ["large", "small"]
 
 
+def test_an_average_of_nothing_correct_is_not_certain_of_it():
+    found = summarize(
+        [episode(f"{task}{i}", correct=False, task=task) for task in ("small", "large") for i in range(6)]
+    )
+    assert (found.average.value, found.average.low) == (0.0, 0.0)
+    assert found.average.high > 0.2
+
+
 def test_seeds_are_spread_and_questions_stay_the_unit():
     episodes = [episode(f"q{i}", correct=i % 2 == seed, seed=seed) for i in range(9) for seed in (0, 1)]
     found = summarize(episodes)

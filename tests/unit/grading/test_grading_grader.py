@@ -25,7 +25,7 @@ def grader():
 
 def test_math_answer_in_another_notation_is_correct(grader):
     found = grader.grade(math_request("\\frac{\\sqrt{3}}{3}", "1/sqrt(3)"))
-    assert (found.correct, found.score, found.grader) == (True, 1.0, "math-1")
+    assert (found.correct, found.score, found.grader) == (True, 1.0, "math-2")
 
 
 def test_any_accepted_answer_will_do(grader):
@@ -70,9 +70,18 @@ def test_prediction_of_another_type_is_refused(grader):
         grader.grade(GradeRequest(Kind.MATH, ("5",), 5.0))
 
 
+MARKDOWN = [
+    " **a" * 250_000,
+    "```\n" * 250_000,
+    "\n" * 1_000_000 + "x",
+    "answer\n" * 140_000,
+    "\\boxed{6}   \n" * 70_000,
+]
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_prediction_of_a_megabyte_is_wrong(grader, kind):
-    for text in ("9" * 1_000_000, "a " * 500_000, "\\boxed{" * 150_000, "\\frac" * 200_000, "<b>" * 300_000):
+    for text in ("9" * 1_000_000, "a " * 500_000, "\\boxed{" * 150_000, "\\frac" * 200_000, "<b>" * 300_000, *MARKDOWN):
         assert not grader.grade(GradeRequest(kind, ("5",), text)).correct
 
 
@@ -98,7 +107,7 @@ def test_expression_over_the_limit_is_wrong_and_says_so(grader):
     endless = "e^{e^{e^{e^{e^{e^{e}}}}}}"
     grades = grader.grade_many([math_request("\\sqrt{5}", endless), math_request("\\sqrt{5}", "sqrt(5)")])
     assert [found.correct for found in grades] == [False, True]
-    assert grades[0].grader == "math-1 (over the limit)"
+    assert grades[0].grader == "math-2 (over the limit)"
     assert grader.counts.over_limit == before + 1
 
 
@@ -106,7 +115,7 @@ def test_expression_over_the_limit_is_wrong_and_says_so(grader):
     "text", ["10^{10^{10}}", "9**9**9**9", "factorial(factorial(30))", "\\binom{10^{9}}{5*10^{8}}"]
 )
 def test_number_without_end_is_not_computed(grader, text):
-    assert grader.grade(math_request("\\sqrt{5}", text)).grader == "math-1 (over the limit)"
+    assert grader.grade(math_request("\\sqrt{5}", text)).grader == "math-2 (over the limit)"
 
 
 @pytest.mark.slow

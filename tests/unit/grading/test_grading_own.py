@@ -23,9 +23,9 @@ def test_requests_of_every_kind_come_back_in_their_order() -> None:
     with Grader() as grader:
         assert grader.grade_many([ask("6"), half, ask("9"), city]) == [
             Grade(0.5, True, "close-1"),
-            Grade(1.0, True, "math-1"),
+            Grade(1.0, True, "math-2"),
             Grade(0.2, False, "close-1"),
-            Grade(0.0, False, "factual-1"),
+            Grade(0.0, False, "factual-2"),
         ]
         assert grader.counts.graded == 4
 
@@ -51,7 +51,7 @@ async def test_one_that_cannot_decide_gives_no_grade_but_a_reason(request_: Grad
 async def test_the_built_in_ones_have_names_too() -> None:
     with Grader() as grader:
         assert await grader.grade_many_async([ask("5.0", dataclasses.replace(ASKED, kind="math"))]) == [
-            Grade(1.0, True, "math-1")
+            Grade(1.0, True, "math-2")
         ]
 
 
