@@ -41,7 +41,7 @@ def train(
     run = Path(folder)
     target = output.output_folder(run, config.lora.enabled)
     model = models.resolve(config.model)
-    fingerprint = _fingerprint(config, model, examples_path)
+    fingerprint = inputs_digest(config, model, examples_path)
     finished = _finished(target, fingerprint)
     if finished is not None:
         return finished
@@ -76,9 +76,15 @@ def prepare(config: TrainConfig, model: str, examples_path: str, run: Path, fing
     return WorkerJob(config, model, str(run), str(sequences), fingerprint, counts)
 
 
-def _fingerprint(config: TrainConfig, model: str, examples_path: str) -> str:
-    """A hash of what decides the result: settings, model, training set."""
-    digest = hashlib.sha256(json.dumps([binding(config), model], sort_keys=True).encode())
+#: Settings that came after the first fingerprints: left out at their defaults, so that what was begun before goes on.
+_LATER = frozenset({"objective", "objective_settings"})
+
+
+def inputs_digest(config: TrainConfig, model: str, examples_path: str) -> str:
+    """A hash of what decides the result (settings, model, training set), in hexadecimal digits."""
+    settings, defaults = binding(config), binding(TrainConfig())
+    settings = {name: value for name, value in settings.items() if name not in _LATER or value != defaults[name]}
+    digest = hashlib.sha256(json.dumps([settings, model], sort_keys=True).encode())
     paths = [examples_path] if examples_path.endswith(".parquet") else storage.parquet_files(examples_path)
     for path in paths:
         if storage.exists(path):

@@ -22,7 +22,7 @@ from agentdistill.errors import (
     TrainingError,
 )
 from agentdistill.train.checkpoint import find_checkpoints, step_of
-from agentdistill.train.job import train
+from agentdistill.train.job import inputs_digest, train
 from agentdistill.train.metrics import read_metrics
 from agentdistill.train.spec import TrainSummary
 
@@ -117,6 +117,23 @@ def test_settings_that_change_only_how_it_runs_go_on(tmp_path):
     first = run(tmp_path, tiny_config())
 
     assert run(tmp_path, tiny_config(log_every_steps=2, zero_stage=1)) == replace(first, reused=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "digest"),
+    [
+        ({}, "89d4ff0337112d24e594c0c5f7f19362c9210b3398fd76be90e4ad1c10fee4ed"),
+        (
+            {"workers": 2, "learning_rate": 1e-3},
+            "a5ea364879203af790c49ad0069cfb08650eddcdf91125279c70c4f71c3927e9",
+        ),
+    ],
+)
+def test_checkpoints_of_before_the_objective_was_a_setting_go_on(tmp_path, settings, digest):
+    (tmp_path / "examples.parquet").write_bytes(b"examples")
+    path = str(tmp_path / "examples.parquet")
+    assert inputs_digest(TrainConfig(**settings), "a-model", path) == digest
+    assert inputs_digest(TrainConfig(**settings, objective="mine:Objective"), "a-model", path) != digest
 
 
 def test_checkpoints_are_kept_by_count_and_by_best_held_out_loss(tmp_path):
