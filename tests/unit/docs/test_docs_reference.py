@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer.main
 
-from agentdistill import doctor, types
+from agentdistill import doctor, plugins, types
 from agentdistill.cli import app
 from agentdistill.config import SelectConfig
 from agentdistill.types import StopReason
@@ -53,6 +53,11 @@ def test_every_command_has_a_row() -> None:
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `([a-z ]+)` \|", page, re.M))
     assert named == commands(typer.main.get_command(app))
+
+
+def test_every_kind_that_a_user_can_bring_has_a_row() -> None:
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.M)) == sorted(plugins.DOORS)
 
 
 def test_every_row_of_doctor_is_explained() -> None:
