@@ -1,4 +1,4 @@
-"""The Arrow schemas of everything that stages hand to each other, and the one place that converts rows.
+"""The Arrow schemas of everything that phases hand to each other, and the one place that converts rows.
 
 A stored schema carries its version in the table's metadata (`agentdistill.schema`, `agentdistill.version`). Older files
 are converted as they are read (`current`; `schema_v1.py` for trajectories of version 1), newer ones raise DataError. A
@@ -275,14 +275,15 @@ def trajectory_to_row(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def trajectory_from_row(row: dict[str, Any]) -> Trajectory:
-    stored = {name: row[name] for name in Trajectory.__slots__}
+    # A column that was added since the file was written is not there; the field has its default then.
+    stored = {name: row[name] for name in Trajectory.__slots__ if name in row}
     stored.update(
         kind=kind_of(row["kind"]),
         gold_answers=tuple(row["gold_answers"]),
         opening=_messages_from_rows(row["opening"]),
         steps=tuple(_step_from_row(step) for step in row["steps"] or ()),
         stop_reason=StopReason(row["stop_reason"]),
-        grade=None if row["grade"] is None else Grade(**row["grade"]),
+        grade=None if row.get("grade") is None else Grade(**row["grade"]),
     )
     return Trajectory(**stored)
 

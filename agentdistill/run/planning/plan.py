@@ -15,7 +15,7 @@ from agentdistill.run.planning.needs import shown
 def print_plan(config: RunConfig, calls: Sequence[Call]) -> None:
     """Print the plan; starts nothing and reads no data."""
     table = Table(title=f"Run {config.name} in {config.folder}", title_justify="left")
-    for heading in ("stage", "does"):
+    for heading in ("phase", "does"):
         table.add_column(heading)
     table.add_column("workers")
     table.add_column("CPUs", justify="right")
@@ -39,8 +39,8 @@ def needs(calls: Sequence[Call]) -> list[Need]:
 
 
 def _needs_table(found: list[Need]) -> Table:
-    table = Table(title="What the stages need: derived from the config, nothing is measured", title_justify="left")
-    table.add_column("stage")
+    table = Table(title="What the phases need: derived from the config, nothing is measured", title_justify="left")
+    table.add_column("phase")
     for heading in ("each GPU, GB", "memory, GB", "disk, GB", "tokens at most"):
         table.add_column(heading, justify="right")
     table.add_column("what of")
