@@ -16,7 +16,7 @@ from agentdistill.retrieval.local import open_index
 from agentdistill.retrieval.store import write_passages
 from agentdistill.retrieval.vectors import VectorShards
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 ROWS = [Row(str(i), f"City {i}", f"City {i} lies by the river {i * 7}.") for i in range(50)]

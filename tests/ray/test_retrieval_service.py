@@ -17,7 +17,7 @@ from agentdistill.retrieval.client import ServiceSearch
 from agentdistill.retrieval.local import open_index
 from agentdistill.retrieval.tool import search_tool
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def serve_app(port):
         config = RetrieverConfig(cpus_per_replica=0.1, **settings)
         serve.run(retriever_app(folder, config, token), name=name, route_prefix=route_prefix)
         names.append(name)
-        return ServiceSearch(name)
+        return ServiceSearch(name, deadline_s=300.0)
 
     yield run
     for name in names:

@@ -16,7 +16,7 @@ from agentdistill.errors import BusyError, RetrieverError, SessionLostError, Use
 from agentdistill.sandbox.service.client import ServiceSandbox, ServiceSession
 from agentdistill.types import Limit
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 CONFIG = SandboxConfig(
     limits=LimitsConfig(wall_s=5, memory_mb=256),
