@@ -232,8 +232,8 @@ def test_what_the_page_shows_stands_so_in_the_example() -> None:
     assert [block for block in shown if block not in files] == []
 
 
-def test_the_examples_page_names_every_file() -> None:
-    text = (SOURCE / "README.md").read_text()
-    assert [
-        path.name for path in (SOURCE / PACKAGE).glob("*.*") if f"`{path.name}`" not in text and path.stem != "__init__"
-    ] == []
+def test_the_examples_own_page_names_every_file_and_every_name() -> None:
+    page = (SOURCE / "README.md").read_text()
+    files = [path.name for path in (SOURCE / PACKAGE).glob("[a-z]*.*")]
+    assert [name for name in files if f"`{name}`" not in page] == []
+    assert [name for names in NAMES.values() for name in names if not re.search(rf"\b{name}\b", page)] == []
