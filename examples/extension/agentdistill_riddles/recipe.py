@@ -17,6 +17,7 @@ class TwiceSettings:
 def twice(run: Run, settings: TwiceSettings) -> None:
     """Two students of one teacher: one learns from all that it did, the other from its short episodes alone."""
     questions = run.questions()
+    run.index()
     taught = run.rollout(questions.train)
     run.do(replace(COUNT, inputs={"trajectories": taught}))
     for name, rules in (("all", []), ("short", ["few_guesses"])):
