@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any, cast
 
 from agentdistill.errors import ConfigError
@@ -49,11 +50,12 @@ class Branches:
         self._given = environment
         self._forks = hasattr(environment, "try_all") and hasattr(environment, "commit")
         self._copies: list[Any] = []
-        if candidates > 1 and not self._forks and not hasattr(environment, "copy"):
+        copies = inspect.iscoroutinefunction(getattr(environment, "copy", None))
+        if candidates > 1 and not self._forks and not copies:
             # Every episode would fail alike, and no request has been made yet: the run should end with this sentence.
             raise ConfigError(
                 f"agent.sag.n is {candidates}, expected 1 with the environment {type(environment).__name__}: it has "
-                "neither try_all and commit nor copy, so that candidates cannot be tried"
+                "neither try_all and commit nor an async copy, so that candidates cannot be tried"
             )
 
     async def reset(self, question: Question) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentdistill.config.prompts import prompt_problems
+from agentdistill.config.prompts import prompt_problems, protocol_problems
 from agentdistill.config.settings import section, setting
 
 
@@ -40,5 +40,4 @@ class AgentConfig:
         yield from prompt_problems("prompt", self.prompt)
         if self.first_thought_prefix and self.protocol not in (None, "thought_code"):
             yield "first_thought_prefix", True, f"false with protocol={self.protocol}: only thought_code has one"
-        if self.protocol not in (None, "thought_code", "chain_of_thought") and self.prompt in ("teacher", "student"):
-            yield "prompt", self.prompt, f"a prompt that explains the protocol {self.protocol}, or null for its own"
+        yield from protocol_problems("prompt", self.prompt, self.protocol)

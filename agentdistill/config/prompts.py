@@ -12,6 +12,7 @@ from pathlib import Path
 #: Names of before, when whether there is a retriever was a prompt of its own.
 _RENAMED = {"teacher_code": "teacher", "student_code": "student"}
 SUFFIX = ".md"
+_EXPLAINED = ("thought_code", "chain_of_thought")  # the protocols that built-in prompts explain
 
 
 @functools.cache
@@ -53,3 +54,9 @@ def prompt_problems(key: str, name: str | None) -> Iterator[tuple[str, str, str]
     """What `problems()` of a section yields where the name names no prompt."""
     if name is not None and (expected := expected_prompt(name)) is not None:
         yield key, name, expected
+
+
+def protocol_problems(key: str, name: str | None, protocol: str | None) -> Iterator[tuple[str, str, str]]:
+    """What `problems()` of a section yields where a built-in prompt explains another protocol than this one."""
+    if protocol not in (None, *_EXPLAINED) and name in ("teacher", "student"):
+        yield key, name, f"a prompt that explains the protocol {protocol}, or null for its own"

@@ -8,6 +8,7 @@ from agentdistill.config.actor import ActorConfig
 from agentdistill.config.cluster import ClusterConfig
 from agentdistill.config.evaluate import EvaluateConfig
 from agentdistill.config.grading import GradingConfig
+from agentdistill.config.prompts import protocol_problems
 from agentdistill.config.questions import QuestionsConfig
 from agentdistill.config.report import ReportConfig
 from agentdistill.config.retriever import RetrieverConfig
@@ -44,6 +45,8 @@ class RunConfig:
         for name in self.tools:
             if name != "search" and not plugins.is_known("tool", name):
                 yield "tools", name, plugins.three_ways("tool", name, ("search",))
+        if self.select.make is None:
+            yield from protocol_problems("select.prompt", self.select.prompt, self.teacher.agent.protocol)
         if not self.retriever.enabled:
             if self.teacher.mode == "cot_rag":
                 yield "teacher.mode", self.teacher.mode, "cot or agent: retriever.enabled is false"

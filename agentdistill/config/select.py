@@ -11,7 +11,7 @@ from agentdistill.config.settings import setting
 class SelectConfig:
     """The paper's rule, each part a switch."""
 
-    prompt: str = "student"  # whose system prompt training examples get, named as in teacher.agent.prompt
+    prompt: str | None = "student"  # the examples' system prompt, as in teacher.agent.prompt; null: the protocol's own
     correct: bool = True
     no_parse_error: bool = True
     within_steps: bool = True

@@ -9,7 +9,7 @@ from itertools import islice
 
 import pyarrow as pa
 
-from agentdistill import storage
+from agentdistill import plugins, storage
 from agentdistill.agent import load_prompt
 from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
@@ -130,12 +130,17 @@ def _tables(made: _Counted, config: SelectConfig) -> Iterator[pa.Table]:
         raise DataError(f"select.make is {config.make}, which made no example of any question; expected at least one")
 
 
-def to_example(trajectory: Trajectory, prompt: str = "student", tools: Sequence[ToolText] = ()) -> TrainingExample:
+def to_example(
+    trajectory: Trajectory, prompt: str | None = "student", tools: Sequence[ToolText] = ()
+) -> TrainingExample:
     """The conversation as the student sees it: its own short system prompt in place of the teacher's long one.
 
-    A chain of thought has one prompt for all, that of its mode. The parts of a turn come with it.
+    A prompt of None is the one that the trajectory's protocol has; a chain of thought has one for all, that of its
+    mode. The parts of a turn come with it. Raises ConfigError where there is no such prompt or protocol.
     """
-    student = load_prompt(prompt if trajectory.mode == "agent" else trajectory.mode).render(tuple(tools))
+    if trajectory.mode != "agent":
+        prompt = trajectory.mode
+    student = load_prompt(prompt or plugins.load("protocol", trajectory.protocol).prompt).render(tuple(tools))
     system = Message(Role.SYSTEM, student.text)
     messages = [message for message in trajectory.opening if message.role is not Role.SYSTEM]
     messages += [message for step in trajectory.steps for message in step.messages]

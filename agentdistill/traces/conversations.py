@@ -31,6 +31,7 @@ class Conversation:
     steps: tuple[Step, ...]
     answer: str | None  # what the last step gave to final_answer, where the conversation shows it
     stop_reason: StopReason
+    protocol: str = THOUGHT_CODE.name  # that can read the steps; training examples may get its prompt
 
 
 _TEXT_TYPES = frozenset({"text", None})

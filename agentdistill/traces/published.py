@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentdistill import plugins
-from agentdistill.agent import THOUGHT_CODE
 from agentdistill.agent.record import repeats
 from agentdistill.errors import DataError
 from agentdistill.traces.conversations import Conversation, UnreadableRowError
@@ -78,7 +77,7 @@ class RowReader:
             model=str(_first(row, _MODEL) or ""),
             model_revision="",
             mode="agent",
-            protocol=THOUGHT_CODE.name,
+            protocol=conversation.protocol,
             prompt_version="imported",
             first_thought_prefix="",
             opening=_opening(conversation, question),

@@ -1,1 +1,1 @@
-"""A package beside agentdistill with one extension of each kind, each a few lines; docs/extending.md leads through it."""
+"""A package beside agentdistill with one extension of each kind, a few lines each: numbers are to be guessed."""

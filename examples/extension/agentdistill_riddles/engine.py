@@ -1,30 +1,30 @@
-"""An engine: who writes. This one bisects; a real one would call a model."""
-
-import re
+"""An engine: who writes. This one asks a function; a real one asks a model."""
 
 from agentdistill.config import EngineConfig
-from agentdistill.types import Completion, FinishReason, Request
+from agentdistill.types import Completion, EngineLoad, FinishReason, Request
+from agentdistill_riddles.expert import bisect
 
 
 class Bisecting:
-    """Guesses the middle of what is still possible, in the form of the protocol `one_line`."""
+    """Satisfies `agentdistill.types.Engine`."""
 
-    model, revision, dead = "bisecting", "1", False
+    revision, dead = "1", False
+
+    def __init__(self, model: str) -> None:
+        self.model = model  # as trajectories record it
 
     async def __call__(self, request: Request) -> list[Completion]:
-        low, high, guess = 0, 99, 50
-        for message in request.messages:
-            said = message.content
-            if found := re.search(r"^guess: (\d+)", said, re.MULTILINE):
-                guess = int(found[1])
-            elif "Too high" in said:
-                high = guess - 1
-            elif "Too low" in said:
-                low = guess + 1
-        text = f"It lies between {low} and {high}.\nguess: {(low + high) // 2}"
-        return [Completion(text, FinishReason.STOP) for _ in range(request.sampling.n)]
+        """As many completions as the request's sampling asks for."""
+        return [Completion(bisect(request.messages, 0), FinishReason.STOP) for _ in range(request.sampling.n)]
+
+    def load(self) -> EngineLoad:
+        """How busy it is: never."""
+        return EngineLoad()
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 async def open_engine(config: EngineConfig) -> Bisecting:
-    """What the config's `engine: bisecting` opens."""
-    return Bisecting()
+    """What `engine: bisecting` opens, once in each process that runs episodes; `engine.settings` is its own."""
+    return Bisecting(config.settings.get("name", "bisecting"))

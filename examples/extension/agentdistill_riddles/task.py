@@ -11,7 +11,8 @@ def riddles(config: TaskConfig) -> list[Question]:
     numbers = list(range(100))
     random.Random(0).shuffle(numbers)
     chosen = numbers[:80] if config.split == "train" else numbers[80:]
+    kind = config.settings.get("kind", Kind.MATH)
     return [
-        Question(f"riddle-{number}", f"Find the number whose double is {2 * number}.", (str(number),), Kind.MATH, "riddles")
+        Question(f"riddle-{number}", f"Find the number whose double is {2 * number}.", (str(number),), kind, "riddles")
         for number in chosen
     ]

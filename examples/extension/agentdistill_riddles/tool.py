@@ -2,12 +2,7 @@
 
 
 def digits(number: int, base: int = 10) -> list[int]:
-    """Return the digits of a number, the first one first.
-
-    `base` is between 2 and 10.
-    """
-    found: list[int] = []
-    while number:
-        number, digit = divmod(number, base)
-        found.insert(0, digit)
-    return found or [0]
+    """Returns the digits of a number that is not negative, the first one first."""
+    if number < base:
+        return [number]
+    return [*digits(number // base, base), number % base]

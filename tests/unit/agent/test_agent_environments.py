@@ -124,12 +124,20 @@ async def test_no_copy_is_left_open_where_the_engine_fails() -> None:
     assert all(other.closed for other in OPENED[1:])
 
 
-async def test_an_environment_that_cannot_try_candidates_is_refused_before_the_first_request() -> None:
+class DoorCopiedAtOnce(Door):
+    def copy(self) -> Door:
+        return copy.copy(self)
+
+
+@pytest.mark.parametrize("door", [Door, DoorCopiedAtOnce])
+async def test_an_environment_that_cannot_try_candidates_is_refused_before_the_first_request(door: type[Door]) -> None:
     async def engine(request: Request) -> list[Completion]:
         raise AssertionError("nothing may be asked")
 
-    with pytest.raises(ConfigError, match=r"agent\.sag\.n is 3, expected 1 with the environment Door: it has neither"):
-        await run_episode(QUESTION, engine, Door(), settings(3))
+    with pytest.raises(
+        ConfigError, match=r"agent\.sag\.n is 3, expected 1 with the environment Door\w*: it has neither"
+    ):
+        await run_episode(QUESTION, engine, door(), settings(3))
 
 
 class NoSupplies:

@@ -109,6 +109,10 @@ def test_a_wrong_override_names_key_value_and_what_was_expected(override: str, p
         ),
         ("teacher: {agent: {protocol: 'my:protocol'}}\n", ["teacher.agent.prompt is teacher", "my:protocol"]),
         (
+            "teacher: {agent: {protocol: 'my:protocol', prompt: null}}\n",
+            ["select.prompt is student", "a prompt that explains the protocol my:protocol, or null for its own"],
+        ),
+        (
             "evaluate: {cells: [{name: a, trained: true, agent: {prompt: teacher}}]}\n",
             ["evaluate.cells[0].agent.prompt is teacher", "expected student"],
         ),

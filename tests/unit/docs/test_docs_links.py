@@ -15,8 +15,10 @@ from agentdistill.cli.phases import DEMO_CONFIG
 from agentdistill.config import RunConfig, load
 
 ROOT = Path(__file__).parents[3]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-FOLDERS = "agentdistill|benchmarks|cluster|configs|docs|rayjobs|requirements|tests"
+OWN = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted(ROOT.glob("examples/*/*.md"))  # whose commands need the example to be installed: its tests do that
+PAGES = [*OWN, *EXAMPLES]
+FOLDERS = "agentdistill|benchmarks|cluster|configs|docs|examples|rayjobs|requirements|tests"
 
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.M)
@@ -108,7 +110,7 @@ def configs(text: str) -> list[dict[str, Any]]:
     return [block for block in blocks if isinstance(block, dict) and set(block) <= keys]
 
 
-LINES = [(page.name, line) for page in PAGES for line in command_lines(page.read_text(encoding="utf-8"))]
+LINES = [(page.name, line) for page in OWN for line in command_lines(page.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))

@@ -8,7 +8,7 @@ import pytest
 from trajectories import FAILED_STEP, INVALID_STEP, STEP, make_step, make_trajectory
 
 from agentdistill import storage
-from agentdistill.agent import load_prompt
+from agentdistill.agent import THOUGHT_CODE, load_prompt
 from agentdistill.config import SelectConfig
 from agentdistill.errors import DataError
 from agentdistill.schema import TRAINING_EXAMPLES, examples_from_table, trajectories_to_table
@@ -97,6 +97,11 @@ def test_the_students_short_prompt_replaces_the_teachers() -> None:
     example = to_example(make_trajectory())
     assert example.messages[0].content == load_prompt("student").render().text
     assert [message.role for message in example.messages].count(Role.SYSTEM) == 1
+
+
+def test_without_a_prompt_an_example_gets_that_of_the_protocol() -> None:
+    example = to_example(make_trajectory(protocol="thought_code"), None)
+    assert example.messages[0].content == load_prompt(THOUGHT_CODE.prompt).render().text
 
 
 def test_the_students_prompt_describes_the_tools_of_the_run(tmp_path: Path) -> None:
