@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_REPOSITORY), str(_REPOSITORY / "tests")]
+sys.path[:0] = [str(_REPOSITORY), str(_REPOSITORY / "tests" / "helpers")]
 
 from claims import Claim, arguments, at_most, finish
 from report_browser import browser, chromium, open_page
