@@ -9,8 +9,9 @@ from agentdistill.agent.protocols.reasoning import blank_reasoning, reasoning_sp
 from agentdistill.agent.protocols.spans import Span, trimmed, without
 from agentdistill.types import ActionError, FinishReason, Message, Outcome, Part, PartKind
 
+#: Runs are possessive and begin at a line's start alone, so that the search is linear in the text, whatever it holds.
 _ANSWER_LINE = re.compile(
-    r"^\W*(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\W*?[:=]?\s+(.+)$", re.IGNORECASE | re.MULTILINE
+    r"^[^\w\n]*+(?:the\s++)?(?:final\s++)?answer(?:\s++is)?[^\w\s]*+\s++(.+)$", re.IGNORECASE | re.MULTILINE
 )
 _BOXED = "\\boxed{"
 
@@ -61,7 +62,7 @@ def _answer_span(text: str) -> Span | None:
     lines = list(_ANSWER_LINE.finditer(text))
     if not lines:
         return None
-    return trimmed(text, trimmed(text, trimmed(text, lines[-1].span(1)), "*", "*"), "", ".")
+    return trimmed(text, trimmed(text, lines[-1].span(1)), "*", "*.")
 
 
 def _closing_brace(text: str, start: int) -> int | None:

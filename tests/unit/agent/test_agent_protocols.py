@@ -152,3 +152,30 @@ async def test_a_protocol_of_ones_own_reads_turns_and_answers_them() -> None:
     )
     assert trajectory.steps[1].error is ActionError.EMPTY
     assert trajectory.repeated  # it went to the first place twice
+
+
+LOOPS = [
+    "\n", "answer\n", "answer" + "\n" * 50, "a```py\n", "<code>", "<think>a</think>\n", "```\nx\n```\n", "~~~\n",
+    "<think>a</think>\n```py\nx\n```\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", LOOPS)
+@pytest.mark.parametrize("protocol", [THOUGHT_CODE, CHAIN_OF_THOUGHT], ids=lambda protocol: protocol.name)
+def test_a_model_that_repeats_itself_for_a_million_characters_is_read_in_seconds(protocol, written) -> None:
+    """Each of these took minutes to hours where the reading was quadratic."""
+    turn = protocol.read(written * (1_000_000 // len(written)) + "<think>", FinishReason.LENGTH)
+    assert turn.error is ActionError.UNFINISHED or turn.code
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("Answer:\n\n 42", "42"),
+        ("Answer: 5\nAnswer: \n", "5"),
+        ("The final answer is **7**.", "7"),
+        ("Answer:  ", None),
+    ],
+)
+def test_an_answer_line_gives_what_stands_on_it_and_blanks_are_no_answer(written, answer) -> None:
+    assert extract_answer(written) == answer
