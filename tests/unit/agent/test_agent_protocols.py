@@ -21,6 +21,7 @@ from agentdistill.types import (
     Request,
     Role,
     StopReason,
+    check_parts,
 )
 
 _WORDS = [
@@ -179,3 +180,49 @@ def test_a_model_that_repeats_itself_for_a_million_characters_is_read_in_seconds
 )
 def test_an_answer_line_gives_what_stands_on_it_and_blanks_are_no_answer(written, answer) -> None:
     assert extract_answer(written) == answer
+
+
+@pytest.mark.parametrize("protocol", [THOUGHT_CODE, CHAIN_OF_THOUGHT], ids=lambda protocol: protocol.name)
+@given(written=WRITTEN)
+@example(written="\\boxed{3\n<think>no</think>\n7}")
+def test_training_can_weigh_every_turn_that_is_read(protocol, written) -> None:
+    turn = protocol.read(written)
+    assert check_parts(turn.text, turn.parts) is None
+
+
+class Misread(Moves):
+    """Reads a turn as whatever it was made with."""
+
+    def __init__(self, read: object) -> None:
+        self._read = read
+
+    def read(self, text: str, finish_reason: FinishReason) -> Turn:
+        return self._read  # type: ignore[return-value]
+
+
+MISREAD = {
+    "NOTHING": (None, "TypeError: the protocol moves read a NoneType, expected a Turn with its text"),
+    "WORDS": ("left", "TypeError: the protocol moves read a str, expected a Turn"),
+    "TEXTLESS": (Turn(None), "TypeError: the protocol moves read a Turn, expected a Turn with its text"),
+    "OUTSIDE": (
+        Turn("left", (Part(PartKind.CALL, 0, 9),)),
+        "ValueError: the protocol moves read a turn whose call [0, 9) does not lie within the message's 4 characters",
+    ),
+    "DOUBLE": (
+        Turn("left", (Part(PartKind.THOUGHT, 0, 3), Part(PartKind.CALL, 2, 4))),
+        "ValueError: the protocol moves read a turn whose thought [0, 3) and call [2, 4) overlap",
+    ),
+}
+NOTHING, WORDS, TEXTLESS, OUTSIDE, DOUBLE = (Misread(read) for read, _ in MISREAD.values())
+
+
+@pytest.mark.parametrize("name", MISREAD)
+async def test_what_a_protocol_misreads_is_a_failure_with_its_reason(name: str) -> None:
+    async def engine(request: Request) -> list[Completion]:
+        return [Completion("left", FinishReason.STOP)]
+
+    agent = AgentConfig(protocol=f"test_agent_protocols:{name}", prompt=None)
+    question = Question("q", "Get out.", ("out",), Kind.FACTUAL, "test")
+    trajectory = await run_episode(question, engine, Corridor(), EpisodeSettings(run_id="run", agent=agent))
+    assert trajectory.stop_reason is StopReason.INTERNAL_ERROR
+    assert trajectory.error.startswith(MISREAD[name][1])
