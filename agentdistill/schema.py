@@ -190,8 +190,26 @@ def conform(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
         raise DataError(f"{where}: its columns do not have the types of this version: {error}") from error
 
 
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """The rows as a table. A lone surrogate, which models and JSON can write and UTF-8 cannot, becomes a question mark:
+    one character as before, so that parts stand where they stood.
+    """
+    try:
+        return pa.Table.from_pylist(rows, schema=schema)
+    except UnicodeEncodeError:
+        return pa.Table.from_pylist([_encodable(row) for row in rows], schema=schema)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else str(value).encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {key: _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def questions_to_table(questions: Iterable[Question]) -> pa.Table:
-    return pa.Table.from_pylist(
+    return _table(
         [
             {
                 "id": question.id,
@@ -203,7 +221,7 @@ def questions_to_table(questions: Iterable[Question]) -> pa.Table:
             }
             for question in questions
         ],
-        schema=QUESTIONS,
+        QUESTIONS,
     )
 
 
@@ -289,7 +307,7 @@ def trajectory_from_row(row: dict[str, Any]) -> Trajectory:
 
 
 def trajectories_to_table(trajectories: Iterable[Trajectory]) -> pa.Table:
-    return pa.Table.from_pylist([trajectory_to_row(item) for item in trajectories], schema=TRAJECTORIES)
+    return _table([trajectory_to_row(item) for item in trajectories], TRAJECTORIES)
 
 
 def trajectories_from_table(table: pa.Table) -> list[Trajectory]:
@@ -304,7 +322,7 @@ def examples_to_table(examples: Iterable[TrainingExample]) -> pa.Table:
         row["failed_steps"] = list(example.failed_steps)
         row["parts"] = [_parts_to_rows(parts) for parts in example.parts] or None
         rows.append(row)
-    return pa.Table.from_pylist(rows, schema=TRAINING_EXAMPLES)
+    return _table(rows, TRAINING_EXAMPLES)
 
 
 def example_from_row(row: dict[str, Any]) -> TrainingExample:

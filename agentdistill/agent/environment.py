@@ -59,15 +59,20 @@ class Branches:
             )
 
     async def reset(self, question: Question) -> str:
-        return str(await self._now.reset(question))
+        """What it says, checked. Raises TypeError where that is no text."""
+        text = await self._now.reset(question)
+        if not isinstance(text, str):
+            raise TypeError(f"{self._named}.reset returned a {type(text).__name__}, expected a text, empty for nothing")
+        return text
 
     async def step(self, action: str) -> Outcome:
-        return cast(Outcome, await self._now.step(action))
+        """What it did, checked. Raises TypeError where that is no Outcome."""
+        return self._outcome(await self._now.step(action))
 
     async def try_all(self, actions: list[str]) -> list[Outcome]:
         """What each action does, in a branch of its own; the environment is unchanged."""
         if self._forks:
-            return cast(list[Outcome], await self._now.try_all(actions))
+            return [self._outcome(outcome) for outcome in await self._now.try_all(actions)]
         for _ in actions:
             self._copies.append(await self._now.copy())
         tried = zip(self._copies, actions, strict=True)
@@ -76,7 +81,7 @@ class Branches:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return cast(list[Outcome], outcomes)
+        return [self._outcome(outcome) for outcome in outcomes]
 
     async def commit(self, index: int) -> None:
         """Go on in the branch of that action."""
@@ -91,6 +96,15 @@ class Branches:
         """End what was made here; the environment that was given is its owner's."""
         await self._drop(*self._copies, self._now)
         self._copies = []
+
+    @property
+    def _named(self) -> str:
+        return type(self._given).__name__
+
+    def _outcome(self, found: object) -> Outcome:
+        if not isinstance(found, Outcome):
+            raise TypeError(f"{self._named}.step returned a {type(found).__name__}, expected an Outcome")
+        return found
 
     async def _drop(self, *environments: Any) -> None:
         for environment in environments:

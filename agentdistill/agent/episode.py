@@ -15,7 +15,7 @@ from agentdistill.agent.endings import Failure, check_retriever, guarded
 from agentdistill.agent.environment import Branches, as_environment
 from agentdistill.agent.first_thought import THOUGHT, first_thought
 from agentdistill.agent.prompts import load_prompt
-from agentdistill.agent.protocols.base import AgentProtocol, Turn
+from agentdistill.agent.protocols.base import AgentProtocol, Turn, check_turn
 from agentdistill.agent.record import Start, make_trajectory
 from agentdistill.agent.settings import EpisodeSettings
 from agentdistill.agent.steps import Cost, Taken, take_one, vote
@@ -102,6 +102,8 @@ async def _run_program(
         found = await program(question, {"main": generate}, environment, settings)
         if not isinstance(found, Trajectory):
             raise TypeError(f"the program {name} returned a {type(found).__name__}, expected a Trajectory")
+        if found.key != (expected := (settings.run_id, question.id, settings.sample_index)):
+            raise ValueError(f"the program {name} returned the episode {found.key}, expected {expected}")
         return found
 
     ended = await guarded(run(), settings.agent.time_budget_s)
@@ -196,4 +198,4 @@ def _read(protocol: AgentProtocol, text: str, reason: FinishReason) -> Turn:
     """The turn, which a filter of the endpoint's may have cut: nothing of that is acted on."""
     if reason is FinishReason.CONTENT_FILTER:
         return Turn(text, (), ActionError.UNFINISHED, "the endpoint's content filter ended the turn")
-    return protocol.read(text, reason)
+    return check_turn(protocol.read(text, reason), protocol.name)

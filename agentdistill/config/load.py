@@ -74,7 +74,13 @@ def fill(schema: type[S], values: dict[str, Any], key: str) -> S:
 
     Raises ConfigError for an unknown key, a value of another type, or one out of its bounds.
     """
-    base = OmegaConf.structured(schema)
+    try:
+        base = OmegaConf.structured(schema)
+    except _MISFITS as error:
+        raise ConfigError(
+            f"{key}: the settings {schema.__name__} cannot be filled from a config: {_first_line(error)}; expected "
+            "fields of types that YAML has"
+        ) from error
     OmegaConf.set_readonly(base, False)  # a frozen dataclass is filled all the same
     known = [item.name for item in dataclasses.fields(schema)]  # type: ignore[arg-type]
     for name in values:

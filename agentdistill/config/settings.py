@@ -8,6 +8,8 @@ where it can change a result: `binding` gives those, and what is made with some 
 
 import dataclasses
 from collections.abc import Iterator
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
 from agentdistill import plugins
@@ -42,14 +44,16 @@ def binds(field: dataclasses.Field[Any]) -> bool:
 
 
 def binding(value: Any) -> Any:
-    """The settings of a config dataclass that can change a result, as plain dicts, lists and scalars."""
+    """The settings of a config dataclass that can change a result, as JSON gives them back: dicts, lists, scalars."""
     if dataclasses.is_dataclass(value):
         return {item.name: binding(getattr(value, item.name)) for item in dataclasses.fields(value) if binds(item)}
     if isinstance(value, dict):
-        return {key: binding(item) for key, item in value.items()}
+        return {str(key): binding(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [binding(item) for item in value]
-    return value
+    if isinstance(value, Enum):
+        return binding(value.value)
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def check_bounds(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Awaitable, Callable
+from typing import TypeGuard
 
 from agentdistill import plugins
 from agentdistill.grading.requests import GradeRequest, Ruling
@@ -27,6 +29,21 @@ async def rule(request: GradeRequest) -> Ruling:
         return Ruling(None, f"{request.kind} raised {type(error).__name__}: {error}"[:_REASON_CHARS])
     if grade is None:
         return Ruling(None, f"{request.kind} gave no grade")
-    if not isinstance(grade, Grade) or not 0 <= grade.score <= 1:
-        return Ruling(None, f"{request.kind} gave {grade!r:.100}, expected a Grade with a score from 0 to 1, or None")
-    return Ruling(grade)
+    if not _is_sound(grade):
+        return Ruling(
+            None,
+            f"{request.kind} gave {grade!r:.100}, expected a Grade with a score from 0 to 1, True or False for correct "
+            "and the grader's name, or None",
+        )
+    return Ruling(Grade(float(grade.score), bool(grade.correct), grade.grader))
+
+
+def _is_sound(grade: object) -> TypeGuard[Grade]:
+    """Whether a record can keep it: a grader of somebody else's may put anything into its fields."""
+    return (
+        isinstance(grade, Grade)
+        and isinstance(grade.score, numbers.Real)
+        and 0 <= grade.score <= 1
+        and grade.correct in (True, False)
+        and isinstance(grade.grader, str)
+    )

@@ -17,6 +17,10 @@ from agentdistill.errors import RunFolderError
 
 _MIN_FREE_GB = 1.0
 
+#: What the phases of this package write into, each also as STEM-NAME; and what else lies in a run folder.
+RESERVED_STEMS = frozenset({"questions", "trajectories", "training_set", "select", "scores", "report"})
+RESERVED = frozenset({"state", "logs", "students", "checkpoints", "adapter", "student", "verdicts", "index"})
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:

@@ -29,6 +29,15 @@ OWN_SECTION = {"index": "retriever", "score": "grading"}
 #: Sections that a verb takes as a whole besides.
 WHOLE_SECTIONS = {"rollout": ("teacher",)}
 
+#: What verbs are made of, by role.
+_ROLES: dict[str, type[Handle]] = {
+    "questions": Questions,
+    "index": Index,
+    "trajectories": Trajectories,
+    "examples": TrainingSet,
+    "student": Student,
+}
+
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
@@ -40,9 +49,22 @@ def full_name(kind: str, name: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"name={name!r}: expected letters, digits, - and _, as it names a folder")
     return name
+
+
+def check_inputs(kind: str, inputs: Mapping[str, Handle]) -> None:
+    """Raise ConfigError where a verb got another thing than it is made of, or questions without their part."""
+    for role, handle in inputs.items():
+        expected = _ROLES.get(role, Handle)
+        if not isinstance(handle, expected):
+            found = getattr(handle, "name", None) or repr(handle)
+            raise ConfigError(
+                f"run.{kind}: its {role} is {found!s:.60}, a {type(handle).__name__}, expected {expected.__name__}"
+            )
+        if isinstance(handle, Questions) and not handle.part:
+            raise ConfigError(f"run.{kind}: its {role} is all of {handle.name}, expected its part .train or .test")
 
 
 def output_of(

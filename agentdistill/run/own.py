@@ -9,8 +9,8 @@ from typing import Any
 from agentdistill import storage
 from agentdistill.config import RunConfig
 from agentdistill.config.settings import binding
-from agentdistill.errors import ConfigError
-from agentdistill.run.folder import RunFolder
+from agentdistill.errors import AgentDistillError, ConfigError
+from agentdistill.run.folder import RESERVED, RESERVED_STEMS, RunFolder
 from agentdistill.run.handles import Handle
 from agentdistill.run.kinds import PHASES, checked_name
 from agentdistill.run.phases.base import Ask, Call, OwnPhase, Phase
@@ -24,13 +24,19 @@ def own_call(found: OwnPhase, run: Any, config: RunConfig, folder: RunFolder) ->
     name = checked_name(found.name)
     if name in _TAKEN or name.split("-")[0] in PHASES:
         raise ConfigError(f"phase {name!r}: the name of a phase that is there already; expected another one")
+    if name in RESERVED or name.split("-")[0] in RESERVED_STEMS:
+        raise ConfigError(f"phase {name!r}: the name of a folder that other phases write to; expected another one")
     settings = getattr(found, "settings", {})
     _check_plain(binding(settings), f"phase {name!r}: its settings")
-    inputs: Mapping[str, Handle] = getattr(found, "inputs", {})
-    makes: type[Handle] = getattr(found, "makes", Handle)
+    inputs, makes = _inputs(found, name), _makes(found, name)
 
     def do(call: Call) -> dict[str, Any]:
-        summary = found.do(run)
+        try:
+            summary = found.do(run)
+        except AgentDistillError:
+            raise
+        except Exception as error:  # a phase of somebody else's may raise anything
+            raise ConfigError(f"phase {name!r}: do(run) raised {type(error).__name__}: {error}") from error
         if not isinstance(summary, dict):
             raise ConfigError(f"phase {name!r}: do(run) gave a {type(summary).__name__}, expected a dict")
         _check_plain(summary, f"phase {name!r}: its summary")
@@ -39,6 +45,25 @@ def own_call(found: OwnPhase, run: Any, config: RunConfig, folder: RunFolder) ->
     phase = Phase(KIND, name, (), do, _brief, _ask, follows=True)
     output = makes(name, storage.join(folder.path, name), folder)
     return Call(phase, name, config, folder, inputs, output, {"settings": settings})
+
+
+def _inputs(found: OwnPhase, name: str) -> Mapping[str, Handle]:
+    inputs: object = getattr(found, "inputs", {})
+    if not isinstance(inputs, Mapping):
+        raise ConfigError(f"phase {name!r}: inputs is a {type(inputs).__name__}, expected a dict of handles by role")
+    for role, handle in inputs.items():
+        if not isinstance(handle, Handle):
+            raise ConfigError(
+                f"phase {name!r}: its input {role!r} is a {type(handle).__name__}, expected a handle, as verbs return"
+            )
+    return inputs
+
+
+def _makes(found: OwnPhase, name: str) -> type[Handle]:
+    makes: object = getattr(found, "makes", Handle)
+    if not (isinstance(makes, type) and issubclass(makes, Handle)):
+        raise ConfigError(f"phase {name!r}: makes is {makes!r:.60}, expected a class of handles, such as Trajectories")
+    return makes
 
 
 def _check_plain(value: Any, what: str) -> None:

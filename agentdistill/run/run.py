@@ -24,7 +24,7 @@ from agentdistill.run.handles import (
     TrainingSet,
     Trajectories,
 )
-from agentdistill.run.kinds import OWN_SECTION, PHASES, WHOLE_SECTIONS, full_name, output_of
+from agentdistill.run.kinds import OWN_SECTION, PHASES, WHOLE_SECTIONS, check_inputs, full_name, output_of
 from agentdistill.run.own import own_call
 from agentdistill.run.phases.base import Call, OwnPhase, Phase
 from agentdistill.run.phases.evaluate import trained_cell
@@ -174,6 +174,7 @@ class Run:
 
     def _call(self, kind: str, name: str, inputs: Mapping[str, Handle], settings: dict[str, Any]) -> Call:
         phase, config, full = self._phases[kind], self._overridden(kind, settings), full_name(kind, name)
+        check_inputs(kind, inputs)
         return Call(
             phase=phase,
             name=full,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from agentdistill import plugins
@@ -50,3 +51,9 @@ def _check_types(question: object, where: str) -> None:
             raise DataError(f"{where}: {name} is {getattr(question, name)!r:.60}, expected a text")
     if not isinstance(question.answers, tuple) or not all(isinstance(answer, str) for answer in question.answers):
         raise DataError(f"{where} (id {question.id!r}): answers is {question.answers!r:.60}, expected a tuple of texts")
+    try:
+        json.dumps(dict(question.metadata))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{where} (id {question.id!r}): metadata is {question.metadata!r:.60}, expected a dict that JSON has"
+        ) from error

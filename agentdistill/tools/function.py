@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import keyword
 import re
@@ -36,6 +37,10 @@ def function_tool(function: Callable[..., Any], given: str = "") -> Tool:
         raise ConfigError(f"{where}: is {_described(function)}, expected a function with a name that code can call")
     if name == _FINAL_ANSWER:
         raise ConfigError(f"{where}: is named {_FINAL_ANSWER}, which ends an episode; expected another name")
+    if hasattr(builtins, name):
+        raise ConfigError(
+            f"{where}: is named {name}, as a built-in of Python that code may call; expected another name"
+        )
     paragraph = _first_paragraph(function)
     if not paragraph:
         raise ConfigError(f"{where}: {name} has no docstring, expected one: it tells the agent what the tool does")

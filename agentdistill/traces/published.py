@@ -34,13 +34,20 @@ def form_of(where: str, row: Mapping[str, Any], name: str) -> Format:
     chosen: Mapping[str, Format] = {
         known: plugins.load("format", known) for known in (plugins.BUILT_IN["format"] if name == AUTO else [name])
     }
-    for form in chosen.values():
-        if form.fits(row):
+    for known, form in chosen.items():
+        if _fits(known, form, where, row):
             return form
     columns = " or ".join(f"{form.column!r} ({known})" for known, form in chosen.items())
     expected = columns if name == AUTO else f"{chosen[name].column!r} in the form {name}"
     found = ", ".join(str(column) for column in row) or "none"
     raise DataError(f"{where}: there is no column {expected}; the columns there are: {found}")
+
+
+def _fits(name: str, form: Format, where: str, row: Mapping[str, Any]) -> bool:
+    try:
+        return bool(form.fits(row))
+    except Exception as error:  # a form of somebody else's may raise anything
+        raise DataError(f"{where}: the form {name} raised {type(error).__name__} in fits(row): {error}") from error
 
 
 @dataclass
@@ -112,11 +119,14 @@ class RowReader:
 
 def _conversation(row: Mapping[str, Any], form: Format) -> Conversation:
     try:
-        return form.read(row)
+        read: object = form.read(row)
     except UnreadableRowError:
         raise
     except Exception as error:  # a form of somebody else's may raise anything
         raise UnreadableRowError(f"its form raised {type(error).__name__}") from error
+    if not isinstance(read, Conversation):
+        raise UnreadableRowError(f"its form read a {type(read).__name__}, expected a Conversation")
+    return read
 
 
 def _opening(conversation: Conversation, question: str) -> tuple[Message, ...]:

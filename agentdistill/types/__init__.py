@@ -6,7 +6,17 @@ Nothing here imports a third-party package.
 from agentdistill.types.engines import Engine, EngineLoad, Generate, ScoringEngine
 from agentdistill.types.environments import CodeError, CodeSession, Environment, Limit, Outcome
 from agentdistill.types.messages import Completion, FinishReason, Message, Request, Role, Sampling
-from agentdistill.types.parts import BETWEEN_PARTS, Part, PartKind, action_of, text_of
+from agentdistill.types.parts import (
+    BETWEEN_PARTS,
+    Part,
+    PartKind,
+    action_of,
+    check_parts,
+    check_places,
+    holds,
+    outer_parts,
+    text_of,
+)
 from agentdistill.types.questions import Kind, Question, kind_of
 from agentdistill.types.tools import SEARCH_TOOL, Passage, Search, ToolText
 from agentdistill.types.training import TrainingExample
@@ -58,8 +68,12 @@ __all__ = [
     "TrainingExample",
     "Trajectory",
     "action_of",
+    "check_parts",
+    "check_places",
     "counts_over",
+    "holds",
     "kind_of",
+    "outer_parts",
     "rows_that_count",
     "text_of",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from agentdistill.config.settings import setting
 from agentdistill.run import Run
@@ -40,3 +41,36 @@ def untyped(run, settings):
 
 
 NOT_A_RECIPE = 3
+
+
+async def asynchronous(run: Run) -> None:
+    """Would do nothing: nobody awaits it."""
+    run.questions()
+
+
+def generating(run: Run) -> Iterator[None]:
+    """Would do nothing: nobody asks for its items."""
+    yield run.questions()
+
+
+def keyword_only(run: Run, *, settings: RoundsSettings) -> None:
+    """Cannot be called with (run, settings)."""
+
+
+def checked_run(run: NotThereAtRunTime, settings: RoundsSettings) -> None:  # noqa: F821
+    """Its first annotation is known to type checkers alone."""
+    for number in range(settings.rounds):
+        run.questions(name=f"part{number}")
+
+
+def checked_settings(run: Run, settings: NotThereAtRunTime) -> None:  # noqa: F821
+    """Its settings are known to type checkers alone."""
+
+
+@dataclass
+class Unfillable:
+    names: set[str] = field(default_factory=set)
+
+
+def unfillable(run: Run, settings: Unfillable) -> None:
+    """Settings of a type that no YAML file has."""

@@ -23,7 +23,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from agentdistill.types import ActionError, FinishReason, Message, Outcome, Part, PartKind, action_of, text_of
+from agentdistill.types import (
+    ActionError,
+    FinishReason,
+    Message,
+    Outcome,
+    Part,
+    PartKind,
+    action_of,
+    check_places,
+    text_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,16 @@ class Turn:
         """What gives the answer, as it stands in the text: the last part that does; None where there is none."""
         found = [self.text[part.start : part.end] for part in self.parts if part.kind is PartKind.ANSWER]
         return found[-1] if found else None
+
+
+def check_turn(turn: object, protocol: str) -> Turn:
+    """What a protocol read. Raises TypeError where it is no turn, ValueError where its parts stand nowhere in it."""
+    if not isinstance(turn, Turn) or not isinstance(turn.text, str):
+        raise TypeError(f"the protocol {protocol} read a {type(turn).__name__}, expected a Turn with its text")
+    problem = check_places(turn.text, turn.parts)
+    if problem is not None:
+        raise ValueError(f"the protocol {protocol} read a turn whose {problem}")
+    return turn
 
 
 class AgentProtocol(Protocol):

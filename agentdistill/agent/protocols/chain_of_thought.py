@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agentdistill.agent.protocols.base import Turn
 from agentdistill.agent.protocols.reasoning import blank_reasoning, reasoning_spans
 from agentdistill.agent.protocols.spans import Span, trimmed, without
 from agentdistill.types import ActionError, FinishReason, Message, Outcome, Part, PartKind
 
+#: Runs are possessive and begin at a line's start alone, so that the search is linear in the text, whatever it holds.
 _ANSWER_LINE = re.compile(
-    r"^\W*(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\W*?[:=]?\s+(.+)$", re.IGNORECASE | re.MULTILINE
+    r"^[^\w\n]*+(?:the\s++)?(?:final\s++)?answer(?:\s++is)?[^\w\s]*+\s++(.+)$", re.IGNORECASE | re.MULTILINE
 )
 _BOXED = "\\boxed{"
 
@@ -28,7 +30,7 @@ class ChainOfThought:
         parts = [Part(PartKind.REASONING, *span) for span in drafts]
         parts += [Part(PartKind.THOUGHT, *span) for span in without((0, len(text)), drafts)]
         parts.sort(key=lambda part: part.start)
-        answer = _answer_span(blank_reasoning(text) if drafts else text)
+        answer = _answer_span(text, drafts)
         if answer is not None:
             parts.append(Part(PartKind.ANSWER, *answer))
         # Cut by the token limit: an answer may stand in it, but it is no example of how to end.
@@ -48,11 +50,19 @@ def extract_answer(text: str) -> str | None:
 
     A draft of an answer within reasoning (`<think>...</think>`) is none.
     """
-    span = _answer_span(blank_reasoning(text))
+    span = _answer_span(text, reasoning_spans(text))
     return None if span is None else text[slice(*span)]
 
 
-def _answer_span(text: str) -> Span | None:
+def _answer_span(text: str, drafts: Sequence[Span]) -> Span | None:
+    """Where the answer stands outside the drafts; one that a draft interrupts is none."""
+    span = _span_in(blank_reasoning(text) if drafts else text)
+    if span is None or any(start < span[1] and span[0] < end for start, end in drafts):
+        return None
+    return span
+
+
+def _span_in(text: str) -> Span | None:
     start = text.rfind(_BOXED)
     if start >= 0:
         end = _closing_brace(text, start + len(_BOXED))
@@ -61,7 +71,7 @@ def _answer_span(text: str) -> Span | None:
     lines = list(_ANSWER_LINE.finditer(text))
     if not lines:
         return None
-    return trimmed(text, trimmed(text, trimmed(text, lines[-1].span(1)), "*", "*"), "", ".")
+    return trimmed(text, trimmed(text, lines[-1].span(1)), "*", "*.")
 
 
 def _closing_brace(text: str, start: int) -> int | None:

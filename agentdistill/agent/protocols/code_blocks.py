@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentdistill.agent.protocols.spans import Span, trimmed, without
@@ -28,11 +28,11 @@ from agentdistill.types import BETWEEN_PARTS, ActionError, FinishReason
 END_TAG = "<end_code>"
 
 _OBSERVATION = re.compile(r"^[ \t]*Observation\s*:", re.MULTILINE)
-_FENCE = re.compile(
-    r"```[ \t]*([A-Za-z0-9_+-]*)[ \t]*\r?\n(.*?)(?:^[ \t]*```|(?<=\n)```|```(?=<end_code>))", re.S | re.M
-)
+_FENCE = re.compile(r"```[ \t]*([A-Za-z0-9_+-]*)[ \t]*\r?\n")
+_FENCE_END = re.compile(r"^[ \t]*```|```(?=<end_code>)", re.MULTILINE)
 _OPEN_FENCE = re.compile(r"```[ \t]*([A-Za-z0-9_+-]*)[ \t]*(?:\r?\n|\Z)")
-_CODE_TAG = re.compile(r"<code>\s*\n?(.*?)</code>", re.S)
+_CODE_TAG = re.compile(r"<code>\s*")
+_CODE_TAG_END = re.compile(r"</code>")
 _CODE_LINE = re.compile(r"^[ \t]*Code\s*:[ \t]*", re.MULTILINE)
 _THOUGHT_WORD = re.compile(r"^\s*Thought\s*:\s*")
 _CALLS_TOOL = re.compile(r"\b(final_answer|search|print)\s*\(")
@@ -56,6 +56,7 @@ class _Block:
     start: int
     end: int
     code: Span
+    language: str = ""
 
 
 def find_blocks(text: str, finish_reason: FinishReason, drafts: Sequence[Span] = ()) -> Found:
@@ -78,17 +79,22 @@ def find_blocks(text: str, finish_reason: FinishReason, drafts: Sequence[Span] =
 
 def _code_blocks(text: str) -> list[_Block]:
     """Each complete Python block, in order."""
-    fences = [
-        _Block(match.start(), match.end(), match.span(2))
-        for match in _FENCE.finditer(text)
-        if match.group(1).lower() in _PYTHON
-    ]
-    return fences or [_Block(match.start(), match.end(), match.span(1)) for match in _CODE_TAG.finditer(text)]
+    fences = [block for block in _closed(text, _FENCE, _FENCE_END) if block.language in _PYTHON]
+    return fences or list(_closed(text, _CODE_TAG, _CODE_TAG_END))
+
+
+def _closed(text: str, opens: re.Pattern[str], closes: re.Pattern[str]) -> Iterator[_Block]:
+    """Each block with both its ends; linear in the text, as one that nothing closes is the last that is looked at."""
+    position = 0
+    while (opened := opens.search(text, position)) and (closed := closes.search(text, opened.end())):
+        position = closed.end()
+        language = opened[1].lower() if opens.groups else ""
+        yield _Block(opened.start(), position, (opened.end(), closed.start()), language)
 
 
 def _open_fence(text: str, start: int) -> re.Match[str] | None:
     """The fence that opens a Python block behind `start` and all blocks that are complete, in whatever language."""
-    complete = max((match.end() for match in _FENCE.finditer(text)), default=0)
+    complete = max((block.end for block in _closed(text, _FENCE, _FENCE_END)), default=0)
     matches = _OPEN_FENCE.finditer(text, max(start, complete))
     return next((match for match in matches if match.group(1).lower() in _PYTHON), None)
 

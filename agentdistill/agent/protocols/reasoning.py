@@ -27,7 +27,8 @@ def reasoning_spans(text: str) -> list[tuple[int, int]]:
     position = _closed_from_outside(text)
     if position:
         spans.append((0, position))
-    while (opened := _next_opening(text, position)) is not None:
+    opened = None
+    while (opened := _next_opening(text, position, opened)) is not None:
         fence = _FENCE.search(text, position, opened.start())
         if fence is not None:
             end = re.compile(rf"^[ \t]*{fence[1]}", re.MULTILINE).search(text, fence.end())
@@ -41,8 +42,12 @@ def reasoning_spans(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _next_opening(text: str, position: int) -> re.Match[str] | None:
-    return (_OPEN_BEHIND.match(text, position) if position else None) or _OPEN.search(text, position)
+def _next_opening(text: str, position: int, before: re.Match[str] | None) -> re.Match[str] | None:
+    """The first one from `position` on; `before` is that of an earlier position, which may still lie ahead."""
+    behind = _OPEN_BEHIND.match(text, position) if position else None
+    if behind is None and before is not None and before.start() >= position:
+        return before
+    return behind or _OPEN.search(text, position)
 
 
 def _closed_from_outside(text: str) -> int:
@@ -58,13 +63,18 @@ def _closed_from_outside(text: str) -> int:
 
 def blank_reasoning(text: str) -> str:
     """The text with spaces in place of its reasoning: every other character stands where it stood."""
-    for start, end in reasoning_spans(text):
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
+    return _replaced(text, " ")
 
 
 def without_reasoning(text: str) -> str:
     """The text without its reasoning blocks, which is what the model says to somebody else."""
-    for start, end in reversed(reasoning_spans(text)):
-        text = text[:start] + text[end:]
-    return text
+    return _replaced(text, "")
+
+
+def _replaced(text: str, character: str) -> str:
+    """The text with this in place of each character of its reasoning."""
+    pieces, place = [], 0
+    for start, end in reasoning_spans(text):
+        pieces += [text[place:start], character * (end - start)]
+        place = end
+    return "".join([*pieces, text[place:]])

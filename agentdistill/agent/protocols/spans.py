@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Sequence
 
 Span = tuple[int, int]
 
@@ -14,13 +15,14 @@ def trimmed(text: str, span: Span, left: str | None = None, right: str | None = 
     return start, max(start, span[0] + len(piece.rstrip(right)))
 
 
-def without(span: Span, holes: Iterable[Span]) -> list[Span]:
+def without(span: Span, holes: Sequence[Span]) -> list[Span]:
     """What is left of the span around the holes, which are in order and do not overlap."""
     left: list[Span] = []
     start, end = span
-    for opened, closed in holes:
-        if closed <= start or opened >= end:
-            continue
+    first = bisect_right(holes, start, key=lambda hole: hole[1])
+    for opened, closed in holes[first:]:
+        if opened >= end:
+            break
         left.append((start, opened))
         start = closed
     left.append((start, end))

@@ -40,7 +40,8 @@ def differences(left: Any, right: Any, prefix: str = "") -> list[str]:
         for index, (one, other) in enumerate(zip(left, right, strict=True)):
             found += differences(one, other, f"{prefix}[{index}]")
         return found
-    return [] if left == right else [f"{prefix}: {left} there, {right} here"]
+    same = left == right or (left != left and right != right)  # NaN is no other value than it was
+    return [] if same else [f"{prefix}: {left} there, {right} here"]
 
 
 def _completed(recorded: Any, value: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agentdistill import storage
-from agentdistill.errors import RunFolderError
+from agentdistill.errors import DataError, RunFolderError
 from agentdistill.run.record import version_1 as records_v1
 
 VERSION = 2
@@ -45,22 +45,29 @@ class State:
         return storage.join(self.folder, f"{name}.json")
 
     def read(self, name: str) -> Record | None:
-        """The record of a phase; None where it was never begun. Raises RunFolderError for one of a newer version."""
+        """The record of a phase; None where it was never begun.
+
+        Raises RunFolderError for one of a newer version, and for a file that holds no record.
+        """
         try:
             content = storage.read_json(self.path(name))
         except FileNotFoundError:
             return None
-        version = content.get("version", 1)
-        if version == 1:
-            return Record(**records_v1.converted(name, content))
-        if version != VERSION:
+        except DataError as error:
+            raise RunFolderError(f"{error}; {self._remedy(name)}") from error
+        version = content.get("version", 1) if isinstance(content, dict) else VERSION
+        if version not in (1, VERSION):
             raise RunFolderError(
                 f"{self.path(name)}: a record of version {version}, expected at most {VERSION}; go on with the "
                 "agentdistill that made this run folder, or use another folder=..."
             )
-        known = {item.name for item in dataclasses.fields(Record)}
-        values = {key: value for key, value in content.items() if key in known}
-        return Record(**{**values, "overrides": tuple(values.get("overrides", ()))})
+        try:
+            return Record(**records_v1.converted(name, content)) if version == 1 else _from_json(content)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(f"{self.path(name)}: holds no record of a phase; {self._remedy(name)}") from error
+
+    def _remedy(self, name: str) -> str:
+        return f"expected what agentdistill wrote there; remove it to make {name} again"
 
     def is_finished(self, name: str) -> bool:
         record = self.read(name)
@@ -94,6 +101,16 @@ class State:
         names = [PurePosixPath(name).name for name in system.ls(inner, detail=False)] if system.exists(inner) else []
         found = {name.removesuffix(".json"): None for name in sorted(names) if name.endswith(".json")}
         return {name: record for name in found if (record := self.read(name)) is not None}
+
+
+def _from_json(content: dict[str, Any]) -> Record:
+    """Raises TypeError and AttributeError where a field is missing, or is of another type."""
+    known = {item.name for item in dataclasses.fields(Record)}
+    values = {key: value for key, value in content.items() if key in known}
+    record = Record(**{**values, "overrides": tuple(values.get("overrides", ()))})
+    for name in ("inputs", "settings", "made_of"):
+        getattr(record, name).items()
+    return record
 
 
 def phase_of(source: str) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 
 from agentdistill.config.train import TrainConfig
 from agentdistill.errors import DataError
-from agentdistill.train.data.weights import CharSpan, check_parts, turn_spans, weighs_parts
-from agentdistill.types import Message, Part, Role, TrainingExample
+from agentdistill.train.data.weights import CharSpan, turn_spans, weighs_parts
+from agentdistill.types import Message, Part, Role, TrainingExample, check_parts
 
 
 @dataclass(frozen=True, slots=True)

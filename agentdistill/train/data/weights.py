@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentdistill.config.train import TrainConfig
-from agentdistill.types import Part, PartKind
+from agentdistill.types import Part, PartKind, holds, outer_parts
 
 _ACTIONS = (PartKind.CODE, PartKind.CALL)
 
@@ -38,8 +37,8 @@ def turn_spans(content: str, parts: Sequence[Part], prefix_chars: int, config: T
         spans.append(CharSpan(min(prefix_chars, len(content)), weight))
     answers = [part for part in parts if part.kind is PartKind.ANSWER]
     last = config.thought_weight
-    for part in _outer(parts):
-        inside = [answer for answer in answers if _holds(part, answer)]
+    for part in outer_parts(parts):
+        inside = [answer for answer in answers if holds(part, answer)]
         spans.extend(_part_spans(part, inside, config))
         last = spans[-1].weight
     spans.append(CharSpan(len(content), last))
@@ -55,30 +54,3 @@ def _part_spans(part: Part, answers: Sequence[Part], config: TrainConfig) -> Ite
         yield CharSpan(answer.start, config.thought_weight)
         yield CharSpan(answer.end, config.final_weight)
     yield CharSpan(part.end, config.thought_weight)
-
-
-def check_parts(content: str, parts: Sequence[Part]) -> str | None:
-    """What is wrong with the parts of a turn, or None."""
-    for part in parts:
-        if not 0 <= part.start <= part.end <= len(content):
-            return f"{_named(part)} does not lie within the message's {len(content)} characters"
-    outer = _outer(parts)
-    for first, second in itertools.pairwise(outer):
-        if second.start < first.end:
-            return f"{_named(first)} and {_named(second)} overlap"
-    for part in parts:
-        if part.kind is PartKind.ANSWER and not any(_holds(other, part) for other in outer):
-            return f"{_named(part)} lies in no thought, code or call"
-    return None
-
-
-def _outer(parts: Sequence[Part]) -> list[Part]:
-    return sorted((part for part in parts if part.kind is not PartKind.ANSWER), key=lambda part: (part.start, part.end))
-
-
-def _holds(part: Part, answer: Part) -> bool:
-    return part.start <= answer.start and answer.end <= part.end
-
-
-def _named(part: Part) -> str:
-    return f"{part.kind} [{part.start}, {part.end})"

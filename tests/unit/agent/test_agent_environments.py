@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from collections.abc import Mapping
 
@@ -229,3 +230,59 @@ async def test_a_program_that_fails_leaves_a_record(
     trajectory = await run_episode(QUESTION, engine, Door(), chosen)
     assert (trajectory.stop_reason, trajectory.steps) == (reason, ())
     assert said in trajectory.error
+
+
+class Silent(Door):
+    """Answers with whatever it was made with, in place of what it should."""
+
+    def __init__(self, says: object, does: object) -> None:
+        super().__init__()
+        self.says, self.does = says, does
+
+    async def reset(self, question: Question) -> str:
+        return self.says  # type: ignore[return-value]
+
+    async def step(self, action: str) -> Outcome:
+        return self.does  # type: ignore[return-value]
+
+    async def copy(self) -> Silent:
+        return Silent(self.says, self.does)
+
+
+@pytest.mark.parametrize("candidates", [1, 2])
+@pytest.mark.parametrize(
+    ("says", "does", "error"),
+    [
+        (None, Outcome(""), "Silent.reset returned a NoneType, expected a text, empty for nothing"),
+        ("", None, "Silent.step returned a NoneType, expected an Outcome"),
+        ("", "Dust.", "Silent.step returned a str, expected an Outcome"),
+    ],
+)
+async def test_an_environment_that_returns_nothing_of_use_is_a_failure_with_its_reason(
+    says: object, does: object, error: str, candidates: int
+) -> None:
+    engine = script(["door", "drawer 1"][:candidates])
+    trajectory = await run_episode(QUESTION, engine, Silent(says, does), settings(candidates))
+    assert trajectory.stop_reason is StopReason.INTERNAL_ERROR
+    assert trajectory.error == f"TypeError: {error}"
+    assert trajectory.steps == ()
+
+
+async def another_sample(
+    question: Question, engines: Mapping[str, Generate], environment: Environment, settings: EpisodeSettings
+) -> Trajectory:
+    """A program that forgets which sample it makes."""
+    other = dataclasses.replace(settings, sample_index=0)
+    return make_trajectory(
+        question, other, Start(), opening=(), steps=(), answer=None, stop_reason=StopReason.MAX_STEPS
+    )
+
+
+async def test_a_program_that_records_another_episode_than_its_own_leaves_a_record_of_this_one() -> None:
+    chosen = dataclasses.replace(settings(program="test_agent_environments:another_sample"), sample_index=1)
+    trajectory = await run_episode(QUESTION, script(), Door(), chosen)
+    assert trajectory.key == ("run", "q1", 1)
+    assert trajectory.error == (
+        "ValueError: the program test_agent_environments:another_sample returned the episode "
+        "('run', 'q1', 0), expected ('run', 'q1', 1)"
+    )

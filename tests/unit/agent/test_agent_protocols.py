@@ -21,6 +21,7 @@ from agentdistill.types import (
     Request,
     Role,
     StopReason,
+    check_parts,
 )
 
 _WORDS = [
@@ -152,3 +153,76 @@ async def test_a_protocol_of_ones_own_reads_turns_and_answers_them() -> None:
     )
     assert trajectory.steps[1].error is ActionError.EMPTY
     assert trajectory.repeated  # it went to the first place twice
+
+
+LOOPS = [
+    "\n", "answer\n", "answer" + "\n" * 50, "a```py\n", "<code>", "<think>a</think>\n", "```\nx\n```\n", "~~~\n",
+    "<think>a</think>\n```py\nx\n```\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", LOOPS)
+@pytest.mark.parametrize("protocol", [THOUGHT_CODE, CHAIN_OF_THOUGHT], ids=lambda protocol: protocol.name)
+def test_a_model_that_repeats_itself_for_a_million_characters_is_read_in_seconds(protocol, written) -> None:
+    """Each of these took minutes to hours where the reading was quadratic."""
+    turn = protocol.read(written * (1_000_000 // len(written)) + "<think>", FinishReason.LENGTH)
+    assert turn.error is ActionError.UNFINISHED or turn.code
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("Answer:\n\n 42", "42"),
+        ("Answer: 5\nAnswer: \n", "5"),
+        ("The final answer is **7**.", "7"),
+        ("Answer:  ", None),
+    ],
+)
+def test_an_answer_line_gives_what_stands_on_it_and_blanks_are_no_answer(written, answer) -> None:
+    assert extract_answer(written) == answer
+
+
+@pytest.mark.parametrize("protocol", [THOUGHT_CODE, CHAIN_OF_THOUGHT], ids=lambda protocol: protocol.name)
+@given(written=WRITTEN)
+@example(written="\\boxed{3\n<think>no</think>\n7}")
+def test_training_can_weigh_every_turn_that_is_read(protocol, written) -> None:
+    turn = protocol.read(written)
+    assert check_parts(turn.text, turn.parts) is None
+
+
+class Misread(Moves):
+    """Reads a turn as whatever it was made with."""
+
+    def __init__(self, read: object) -> None:
+        self._read = read
+
+    def read(self, text: str, finish_reason: FinishReason) -> Turn:
+        return self._read  # type: ignore[return-value]
+
+
+MISREAD = {
+    "NOTHING": (None, "TypeError: the protocol moves read a NoneType, expected a Turn with its text"),
+    "WORDS": ("left", "TypeError: the protocol moves read a str, expected a Turn"),
+    "TEXTLESS": (Turn(None), "TypeError: the protocol moves read a Turn, expected a Turn with its text"),
+    "OUTSIDE": (
+        Turn("left", (Part(PartKind.CALL, 0, 9),)),
+        "ValueError: the protocol moves read a turn whose call [0, 9) does not lie within the message's 4 characters",
+    ),
+    "DOUBLE": (
+        Turn("left", (Part(PartKind.THOUGHT, 0, 3), Part(PartKind.CALL, 2, 4))),
+        "ValueError: the protocol moves read a turn whose thought [0, 3) and call [2, 4) overlap",
+    ),
+}
+NOTHING, WORDS, TEXTLESS, OUTSIDE, DOUBLE = (Misread(read) for read, _ in MISREAD.values())
+
+
+@pytest.mark.parametrize("name", MISREAD)
+async def test_what_a_protocol_misreads_is_a_failure_with_its_reason(name: str) -> None:
+    async def engine(request: Request) -> list[Completion]:
+        return [Completion("left", FinishReason.STOP)]
+
+    agent = AgentConfig(protocol=f"test_agent_protocols:{name}", prompt=None)
+    question = Question("q", "Get out.", ("out",), Kind.FACTUAL, "test")
+    trajectory = await run_episode(question, engine, Corridor(), EpisodeSettings(run_id="run", agent=agent))
+    assert trajectory.stop_reason is StopReason.INTERNAL_ERROR
+    assert trajectory.error.startswith(MISREAD[name][1])

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from trajectories import make_trajectory
 
@@ -91,3 +92,16 @@ async def test_a_record_gets_its_grade_or_why_it_has_none(changes, has_judge, gr
     assert record.error.startswith(error)
     assert bool(record.error) == bool(error)
     assert dataclasses.replace(record, grade=None, error=episode.error) == episode
+
+
+@pytest.mark.parametrize("field", [{"score": "high"}, {"score": float("nan")}, {"correct": "yes"}, {"grader": 3}])
+async def test_a_grade_that_no_record_can_keep_is_none(field: dict) -> None:
+    question = dataclasses.replace(ASKED, kind="own_parts:a_grade_of_words", metadata=field)
+    with Grader() as grader:
+        (ruling,) = await grader.rule_many_async([ask("5", question)])
+        assert ruling.grade is None
+        assert "0 to 1, True or False for correct and the grader's name" in ruling.reason
+        sound = dataclasses.replace(question, metadata={"score": np.float32(0.5), "correct": np.bool_(True)})
+        (ruling,) = await grader.rule_many_async([ask("5", sound)])
+    assert ruling.grade == Grade(0.5, True, "words")
+    assert type(ruling.grade.correct) is bool

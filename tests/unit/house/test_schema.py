@@ -97,3 +97,14 @@ def test_the_words_of_a_turn_are_stored_once() -> None:
     text = "A thought that is written down in one place alone."
     (row,) = trajectories_to_table([make_trajectory(steps=(make_step(text, "print('once')"),))]).to_pylist()
     assert str(row).count(text) == str(row).count("print('once')") == 1
+
+
+def test_a_lone_surrogate_that_a_model_wrote_is_stored_as_one_question_mark() -> None:
+    step = make_step("so \ud800", "print('\udfff', 'ü')", "\ud83d")
+    trajectory = make_trajectory(question="\ud800?", steps=(step,), answer="\udc00")
+    (read,) = trajectories_from_table(trajectories_to_table([trajectory]))
+    assert (read.question, read.answer, read.steps[0].observation) == ("??", "?", "?")
+    assert (read.steps[0].thought, read.steps[0].code) == ("so ?", "print('?', 'ü')")
+    assert read.steps[0].parts == step.parts
+    (example,) = examples_from_table(examples_to_table([to_example(trajectory)]))
+    assert example.messages[-1].content == read.steps[0].text

@@ -1,5 +1,7 @@
 """Which settings bind a phase: those that can change what it makes."""
 
+import json
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,17 @@ def test_a_section_that_a_record_does_not_know_counts_as_its_defaults(tmp_path: 
     settings = call_of("rollout", config_for(tmp_path, "sandbox.preload=[]")).settings
     recorded = {key: value for key, value in binding(dict(settings)).items() if key != "sandbox"}
     assert changes(recorded, settings) == ["sandbox.preload: ['numpy', 'sympy', 'pandas', 'scipy'] there, [] here"]
+
+
+class _Colour(Enum):
+    RED = "red"
+
+
+def test_settings_are_the_same_once_json_has_given_them_back() -> None:
+    """A phase's own settings may hold whatever a YAML file and a settings dataclass can."""
+    settings = {"levels": {1: "easy", 2: (1, 2)}, "place": Path("a/b"), "colour": _Colour.RED, "none": float("nan")}
+    recorded = json.loads(json.dumps(binding(settings)))
+    assert changes({"settings": recorded}, {"settings": settings}) == []
+    assert changes({"settings": recorded}, {"settings": {**settings, "place": Path("a/c")}}) == [
+        "settings.place: a/b there, a/c here"
+    ]

@@ -55,6 +55,18 @@ def test_the_plan_is_that_of_the_recipe_with_its_settings(capsys: pytest.Capture
         (["recipe=own_recipes:rounds", "recipe_settings.rounds=many"], "recipe_settings.rounds: Value 'many' of type"),
         (["recipe=own_recipes:rounds", "recipe_settings.rounds=0"], "recipe_settings.rounds is 0, expected at least 1"),
         (["recipe_settings.rounds=3"], "recipe_settings: rounds: recipe 'paper' has no settings, expected none"),
+        (["recipe=own_recipes:asynchronous"], "recipe 'own_recipes:asynchronous': is async, which does nothing by its"),
+        (["recipe=own_recipes:generating"], "recipe 'own_recipes:generating': is a generator, which does nothing by i"),
+        (["recipe=own_recipes:keyword_only"], "recipe 'own_recipes:keyword_only': takes (run: 'Run', *, settings: 'R"),
+        (["recipe=builtins:dict"], "recipe 'builtins:dict': does not tell its parameters, expected a function (run)"),
+        (
+            ["recipe=own_recipes:checked_settings"],
+            "recipe 'own_recipes:checked_settings': its settings are NotThereAtRunTime, which its module does not have",
+        ),
+        (
+            ["recipe=own_recipes:unfillable"],
+            "recipe_settings: the settings Unfillable cannot be filled from a config: Unexpected type anno",
+        ),
         (["recipe=own_recipes:twice"], "phase 'train' is named twice; give one of them name=..."),
     ],
 )
@@ -63,6 +75,11 @@ def test_a_recipe_that_cannot_be_run_is_one_sentence(
 ) -> None:
     assert f"agentdistill: {message}" in refused(capsys, "distill", f"folder={tmp_path}/run", *overrides)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_type_checker_alone_imports_is_no_hindrance(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plan = planned(capsys, f"folder={tmp_path}/run", "recipe=own_recipes:checked_run", "recipe_settings.rounds=1")
+    assert "questions-part0" in plan
 
 
 def test_the_recipe_and_its_settings_bind_the_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

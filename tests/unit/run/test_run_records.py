@@ -158,3 +158,28 @@ def test_two_rounds_lie_side_by_side_and_are_bound_by_their_own_settings(tmp_pat
     # What a call gave itself is not held against the config of a later command.
     run = worked.run(config_for(tmp_path))
     assert run.evaluate(student=run.made("train", Student, "round2"), name="b").summary
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "select.json: not valid JSON"),
+        ('{"version": 2, "kind": "sel', "select.json: not valid JSON"),
+        ("[]", "select.json: holds no record of a phase"),
+        ("null", "select.json: holds no record of a phase"),
+        ('{"version": 2}', "select.json: holds no record of a phase"),
+        ('{"version": 2, "kind": "select", "inputs": null, "settings": {}}', "select.json: holds no record of a phase"),
+        ('{"version": 1, "settings": {}}', "select.json: holds no record of a phase"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named_with_what_to_do(
+    tmp_path: Path, worked: Worked, content: str, message: str
+) -> None:
+    again(worked, tmp_path)
+    (tmp_path / "state" / "select.json").write_text(content)
+    with pytest.raises(RunFolderError, match=message) as raised:
+        again(worked, tmp_path)
+    assert "remove it to make select again" in str(raised.value)
+    assert worked.names == []
+    (tmp_path / "state" / "select.json").unlink()
+    assert "select" in again(worked, tmp_path)

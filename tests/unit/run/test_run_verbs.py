@@ -11,6 +11,7 @@ from agentdistill.config import ActorConfig, AgentConfig
 from agentdistill.errors import ConfigError, RunFolderError
 from agentdistill.recipes.paper import distill
 from agentdistill.run import FunctionPhase, Questions, Run, Trajectories
+from agentdistill.run.record.state import State
 
 
 def test_a_handle_of_a_phase_that_is_not_done_says_so(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_phase_of_ones_own_goes_on_where_it_was_killed(tmp_path: Path) -> None
             raise RuntimeError("killed")
         return {"count": len(calls)}
 
-    with pytest.raises(RuntimeError, match="killed"):
+    with pytest.raises(ConfigError, match="killed"):
         Run(config_for(tmp_path)).do(FunctionPhase("own", work))
     assert Run(config_for(tmp_path)).do(FunctionPhase("own", work)).summary == {"count": 2}
     assert Run(config_for(tmp_path)).do(FunctionPhase("own", work)).summary == {"count": 2}
@@ -187,3 +188,55 @@ def test_a_phase_of_ones_own_goes_on_where_it_was_killed(tmp_path: Path) -> None
 def test_what_is_no_phase_is_refused(tmp_path: Path, phase: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Run(config_for(tmp_path)).do(phase)
+
+
+@pytest.mark.parametrize(
+    ("story", "message"),
+    [
+        (
+            lambda run: run.train(run.rollout()),
+            "run.train: its examples is rollout, a Trajectories, expected TrainingSet",
+        ),
+        (
+            lambda run: run.select("trajectories"),
+            "run.select: its trajectories is 'trajectories', a str, expected Traj",
+        ),
+        (lambda run: run.rollout(run.questions()), "run.rollout: its questions is all of questions, expected its part"),
+        (
+            lambda run: run.evaluate(run.questions()),
+            "run.evaluate: its questions is all of questions, expected its part",
+        ),
+        (lambda run: run.questions(name=3), "name=3: expected letters, digits"),
+    ],
+)
+def test_a_verb_that_gets_something_else_than_it_takes_says_so(tmp_path: Path, story: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        story(Run(config_for(tmp_path), planning=True))
+    assert message in str(raised.value)
+
+
+def _failing(run: Run) -> dict[str, Any]:
+    return {"kept": {}["nothing"]}
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [
+        (FunctionPhase("broken", _failing), "phase 'broken': do(run) raised KeyError: 'nothing'"),
+        (FunctionPhase("broken", lambda run: None), "phase 'broken': do(run) gave a NoneType, expected a dict"),  # type: ignore[arg-type,return-value]
+        (FunctionPhase("broken", lambda run: {"a": {1}}), "phase 'broken': its summary cannot be stored as JSON"),
+        (FunctionPhase("broken", _failing, inputs=["rollout"]), "phase 'broken': inputs is a list, expected a dict"),  # type: ignore[arg-type]
+        (FunctionPhase("broken", _failing, inputs={"a": "b"}), "phase 'broken': its input 'a' is a str, expected a h"),  # type: ignore[dict-item]
+        (FunctionPhase("broken", _failing, makes=dict), "phase 'broken': makes is <class 'dict'>, expected a class"),  # type: ignore[arg-type]
+        (FunctionPhase(3, _failing), "name=3: expected letters"),  # type: ignore[arg-type]
+        (FunctionPhase("state", _failing), "phase 'state': the name of a folder that other phases write to"),
+        (FunctionPhase("trajectories", _failing), "phase 'trajectories': the name of a folder that other phases"),
+        (FunctionPhase("scores-b", _failing), "phase 'scores-b': the name of a folder that other phases write to"),
+    ],
+)
+def test_a_phase_of_ones_own_that_is_none_says_so_and_is_never_done(tmp_path: Path, phase: Any, message: str) -> None:
+    run = Worked().run(config_for(tmp_path))
+    with pytest.raises(ConfigError) as raised:
+        run.do(phase)
+    assert message in str(raised.value)
+    assert not any(record.is_finished for record in State(run.folder.state).records().values())

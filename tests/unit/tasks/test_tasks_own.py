@@ -39,6 +39,11 @@ def test_it_gets_its_settings() -> None:
         ([Question("a", "q", ("1",), "mth", "t")], "grader 'mth': there is none of that name; expected .*mean math"),
         ([Question("a", "q", ("1",), "no.such:grader", "t")], "no.such:grader cannot be imported"),
         ([Question("a", "q", ("1",), "own_parts:not_async", "t")], "is not async, expected an async function"),
+        (
+            [Question("a", "q", ("1",), Kind.MATH, "t", {"x": object()})],
+            "metadata is {'x': .*expected a dict that JSON",
+        ),
+        ([Question("a", "q", ("1",), Kind.MATH, "t", None)], "metadata is None, expected a dict that JSON has"),
         (7, "raised TypeError: 'int' object is not iterable; expected questions"),
     ],
 )

@@ -52,6 +52,7 @@ def test_a_function_says_all_that_a_prompt_has_to_say(function, text: ToolText) 
         ("own_parts:open_ended", r"takes \*\*cities: str, expected parameters that each have a name"),
         ("own_parts:nameless", "is a lambda, expected a function with a name that code can call"),
         ("own_parts:final_answer", "is named final_answer, which ends an episode"),
+        ("own_parts:sorted", "is named sorted, as a built-in of Python that code may call; expected another name"),
         ("pathlib:Path", "is a type, expected a function"),
         ("string:digits", "lacks __name__, __call__, expected a function with a docstring"),
         ("own_parts:forcast", "cannot be imported"),

@@ -73,3 +73,12 @@ def test_an_export_that_cannot_be_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(error, match=message):
             export_trajectories(folder, str(target), form)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t"]
+
+
+def test_a_form_that_raises_or_reads_nothing_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"pair": 3}\n')
+    with pytest.raises(DataError, match=r"a.jsonl.*the form own_parts:broken_form raised KeyError in fits\(row\)"):
+        import_trajectories(str(source), str(tmp_path / "o"), form="own_parts:broken_form", kind=Kind.MATH)
+    with pytest.raises(DataError, match=r"its form read a NoneType, expected a Conversation: 1"):
+        import_trajectories(str(source), str(tmp_path / "o"), form="own_parts:empty_form", kind=Kind.MATH)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentdistill.config.train import TrainConfig
-from agentdistill.train.data.weights import check_parts, turn_spans
-from agentdistill.types import Part, PartKind
+from agentdistill.train.data.weights import turn_spans
+from agentdistill.types import Part, PartKind, check_parts
 
 T, C, F = 0.25, 0.5, 2.0
 CONFIG = TrainConfig(thought_weight=T, code_weight=C, final_weight=F)
