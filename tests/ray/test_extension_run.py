@@ -14,7 +14,15 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 def test_workers_find_the_extension_and_its_answers_are_right(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command(install(tmp_path), "rollout", "--config", str(CONFIG), f"folder={run}", "cluster.num_cpus=2")
+    command(
+        install(tmp_path),
+        "rollout",
+        "--config",
+        str(CONFIG),
+        f"folder={run}",
+        "cluster.num_cpus=2",
+        "cluster.object_store_mb=100",
+    )
     rows = trajectories_from_table(storage.read_folder(RunFolder(str(run)).trajectories(), TRAJECTORIES))
     assert len(rows) == 24
     assert all(row.grade is not None and row.grade.correct for row in rows)
