@@ -70,7 +70,7 @@ def _connect(address: str, config: ClusterConfig) -> None:
             include_dashboard=False,
             **common,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises a bare Exception where its node does not come up in time
         raise RunFolderError(f"a local Ray cluster cannot be started: {error}") from error
 
 
