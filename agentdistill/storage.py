@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agentdistill import schema_v1
-from agentdistill.errors import DataError, RunFolderError
+from agentdistill.errors import DataError, MissingPartError, RunFolderError
 from agentdistill.schema import conform, current, stored_columns
 
 TEMPORARY_PREFIX = ".writing-"
@@ -28,8 +28,16 @@ STEP = schema_v1.STEP  # in front of a field of a step, in `read_columns`
 
 
 def filesystem(path: str) -> tuple[Any, str]:
-    """Return the fsspec filesystem that holds `path`, and the path within it."""
-    return fsspec.core.url_to_fs(path)
+    """Return the fsspec filesystem that holds `path`, and the path within it.
+
+    Raises DataError for a protocol that nobody knows, MissingPartError for one whose package is not installed.
+    """
+    try:
+        return fsspec.core.url_to_fs(path)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; expected a path, or a URL that fsspec knows") from error
+    except ImportError as error:
+        raise MissingPartError(f"{path}: its storage needs a package that is not installed: {error}") from error
 
 
 def join(folder: str, *parts: str) -> str:
@@ -110,8 +118,9 @@ def read_bytes(path: str) -> bytes:
 
 def read_json(path: str) -> Any:
     """Raises FileNotFoundError; DataError where the file is not JSON."""
+    content = read_bytes(path)
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(content)
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
 

@@ -42,4 +42,7 @@ def _brief(record: Record) -> str:
     phase = PHASES.get(record.kind)
     if record.summary is None or not record.is_finished:
         return ", ".join(f"{key}: {value}" for key, value in record.settings.items()) if phase is None else ""
-    return phase.brief(record.summary) if phase is not None else str(record.summary)
+    try:
+        return str(record.summary) if phase is None else phase.brief(record.summary)
+    except (KeyError, TypeError):  # of a version that told other things, or written by hand
+        return str(record.summary)

@@ -11,7 +11,7 @@ from agentdistill.config import load
 from agentdistill.run import Run
 from agentdistill.run.folder import RunFolder
 from agentdistill.run.record import records
-from agentdistill.run.record.state import State
+from agentdistill.run.record.state import Record, State
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -107,3 +107,10 @@ def test_sandbox_run_prints_the_outcome_and_says_by_its_status_whether_the_code_
 
 def test_the_resolved_config_can_be_printed() -> None:
     assert "learning_rate: 0.5" in run("config", "train.learning_rate=0.5").stdout
+
+
+def test_status_shows_a_summary_that_it_cannot_put_in_words_as_it_is(tmp_path: Path) -> None:
+    state = State(str(tmp_path / "state"))
+    state.finish("rollout", Record("rollout", {}, {}), {"episodes": 7})
+    ended = run("status", str(tmp_path))
+    assert (ended.returncode, "{'episodes': 7}" in ended.stdout) == (0, True), ended.stderr

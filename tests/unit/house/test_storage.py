@@ -7,9 +7,10 @@ from pathlib import Path
 import fsspec.implementations.local as local
 import pyarrow as pa
 import pytest
+from fsspec.registry import known_implementations
 
 from agentdistill import storage
-from agentdistill.errors import DataError, RunFolderError
+from agentdistill.errors import DataError, MissingPartError, RunFolderError
 from agentdistill.schema import QUESTIONS, TRAJECTORIES, questions_from_table, questions_to_table
 from agentdistill.types import Kind, Question
 
@@ -86,3 +87,12 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunFolderError, match="cannot create this folder"):
         storage.make_folder(str(tmp_path / "file" / "below"))
+
+
+def test_storage_that_nobody_knows_or_has_installed_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=r"^foo://x/a.json: Protocol not known: foo; expected a path, or a URL that"):
+        storage.read_json("foo://x/a.json")
+    absent = {"class": "no_such_package.files.System", "err": "Install no_such_package"}
+    monkeypatch.setitem(known_implementations, "absent", absent)
+    with pytest.raises(MissingPartError, match=r"^absent://x: .* is not installed: Install no_such_package"):
+        storage.exists("absent://x")
