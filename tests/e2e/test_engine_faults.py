@@ -49,10 +49,14 @@ def gate_app(folder: Path) -> Any:
 
 
 def engine_process() -> psutil.Process | None:
-    """vLLM's own process below this test's cluster; None while there is none."""
+    """vLLM's own process below this test's cluster; None while there is none.
+
+    It is a child that an actor spawned; the title that vLLM gives it is not there yet when it begins, and not everywhere.
+    """
     for process in psutil.Process().children(recursive=True):
         try:
-            if "EngineCore" in " ".join(process.cmdline()) and is_alive(process):
+            shown = " ".join(process.cmdline())
+            if ("EngineCore" in shown or "spawn_main" in shown) and is_alive(process):
                 return process
         except psutil.Error:
             continue
