@@ -51,7 +51,7 @@ def gate_app(folder: Path) -> Any:
 def engine_process() -> psutil.Process | None:
     """vLLM's own process below this test's cluster; None while there is none.
 
-    It is a child that an actor spawned; the title that vLLM gives it is not there yet when it begins, and not everywhere.
+    It is a child that an actor spawned; the title that vLLM gives it is not there at first, and not on every machine.
     """
     for process in psutil.Process().children(recursive=True):
         try:
