@@ -170,5 +170,5 @@ class Replica:
             oldest = time.monotonic() - self._config.idle_s
             for session_id, held in list(self._sessions.items()):
                 if held.calls == 0 and held.used_at < oldest:
+                    self._metrics.count_expired()  # before it is gone from the figures: closing may take a while
                     await self.close(session_id)
-                    self._metrics.count_expired()
