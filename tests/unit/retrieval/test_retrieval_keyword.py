@@ -112,4 +112,6 @@ def test_an_index_of_vectors_alone_has_no_tokenizer_to_agree_with(tmp_path):
     value = json.loads(path.read_text())
     value.pop("tokenizer", None)
     path.write_text(json.dumps(value))
-    open_index(tmp_path / "index").close()
+    opened = open_index(tmp_path / "index")
+    assert opened.search(["Oslo"], 1)[0][0].title == "Oslo"
+    opened.close()
